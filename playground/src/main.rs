@@ -1,0 +1,3 @@
+//! The `leyden` command.
+
+fn main() {}
