@@ -1,1 +1,32 @@
-//! (see ARCHITECTURE.md)
+//! The words spoken between lightningd and a plugin.
+//!
+//! This crate knows what is said, not who says it: no files, processes, clocks or Lightning. The node and
+//! the mock plugins meet only as bytes, and both take the words from here.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`frame`] | a byte stream cut into JSON objects, as lightningd does it: by completeness |
+//! | [`json`] | members and elements of raw JSON, with the sender's bytes kept |
+//! | [`id`] | request ids of every release, and how the next one is made |
+//! | [`message`] | requests, responses and notifications |
+//! | [`manifest`] | the answer to `getmanifest`, checked as lightningd checks it |
+//! | [`option`] | plugin options: types, values, defaults |
+//! | [`init`] | the `init` request |
+//! | [`catalogue`] | every hook and notification topic, per release |
+//! | [`profile`] | the releases that Leyden speaks |
+
+pub mod catalogue;
+pub mod frame;
+pub mod id;
+pub mod init;
+pub mod json;
+pub mod manifest;
+pub mod message;
+pub mod option;
+pub mod profile;
+
+pub use frame::FrameReader;
+pub use id::Id;
+pub use manifest::Manifest;
+pub use message::Envelope;
+pub use profile::Profile;

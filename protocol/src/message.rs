@@ -1,0 +1,167 @@
+//! JSON-RPC 2.0 messages.
+//!
+//! [`Envelope`] takes a message apart without decoding it; what a missing or odd member means is for the
+//! receiver to say, because lightningd, a plugin and an RPC client do not agree on it. The functions below
+//! write messages as lightningd does: compact, members in its order.
+
+use crate::id::Id;
+use crate::json;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// The members of a message, each the JSON text that was sent, and the whole text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The whole message.
+    pub text: &'a str,
+    /// `jsonrpc`.
+    pub jsonrpc: Option<&'a str>,
+    /// `id`; present in requests and responses.
+    pub id: Option<&'a str>,
+    /// `method`; present in requests and notifications.
+    pub method: Option<&'a str>,
+    /// `params`.
+    pub params: Option<&'a str>,
+    /// `result`; present in a successful response.
+    pub result: Option<&'a str>,
+    /// `error`; present in a failed response.
+    pub error: Option<&'a str>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes `text` apart. `None` if it is not a JSON object. Of members with the same name the first counts.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut envelope =
+            Envelope { text, jsonrpc: None, id: None, method: None, params: None, result: None, error: None };
+        for (name, value) in json::members(text)? {
+            let slot = match &*name {
+                "jsonrpc" => &mut envelope.jsonrpc,
+                "id" => &mut envelope.id,
+                "method" => &mut envelope.method,
+                "params" => &mut envelope.params,
+                "result" => &mut envelope.result,
+                "error" => &mut envelope.error,
+                _ => continue,
+            };
+            slot.get_or_insert(value);
+        }
+        Some(envelope)
+    }
+
+    /// The id, if there is one.
+    #[must_use]
+    pub fn id(&self) -> Option<Id> {
+        self.id.map(Id::from_token)
+    }
+
+    /// The method name, if there is one and it is a string.
+    #[must_use]
+    pub fn method_name(&self) -> Option<String> {
+        self.method.and_then(json::string)
+    }
+
+    /// The message with another id token and every other byte as it was. Without an id it stays as it is.
+    #[must_use]
+    pub fn with_id(&self, id: &Id) -> String {
+        let Some(old) = self.id else { return self.text.to_owned() };
+        // `old` is a part of `text`, so the difference of their addresses is where it stands.
+        let start = old.as_ptr() as usize - self.text.as_ptr() as usize;
+        format!("{}{}{}", &self.text[..start], id.token(), &self.text[start + old.len()..])
+    }
+}
+
+/// A request. `params` is an object or an array.
+#[must_use]
+pub fn request(id: &Id, method: &str, params: &RawValue) -> String {
+    let method = json::quoted(method);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
+}
+
+/// A notification.
+#[must_use]
+pub fn notification(method: &str, params: &RawValue) -> String {
+    let method = json::quoted(method);
+    format!(r#"{{"jsonrpc":"2.0","method":{method},"params":{params}}}"#)
+}
+
+/// A successful response.
+#[must_use]
+pub fn response(id: &Id, result: &RawValue) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+/// A failed response. `id` is `None` when the request could not be read that far.
+#[must_use]
+pub fn error_response(id: Option<&Id>, error: &RpcError) -> String {
+    let id = id.map_or("null", Id::token);
+    let error = serde_json::to_string(error).expect("an RPC error has only string keys");
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+}
+
+/// The error of a response. The codes are those of JSON-RPC 2.0 and of CLN's `common/jsonrpc_errors.h`.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, thiserror::Error)]
+#[error("{message} (code {code})")]
+pub struct RpcError {
+    /// The code.
+    pub code: i64,
+    /// What went wrong.
+    pub message: String,
+    /// More, if the method gives more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+}
+
+impl RpcError {
+    /// An error without data.
+    #[must_use]
+    pub fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+}
+
+/// Codes of [`RpcError`] that lightningd itself uses.
+pub mod code {
+    /// A failure without a code of its own (`LIGHTNINGD`).
+    pub const LIGHTNINGD: i64 = -1;
+    /// A plugin did something wrong (`PLUGIN_ERROR`).
+    pub const PLUGIN_ERROR: i64 = -3;
+    /// The plugin died before it answered (`PLUGIN_TERMINATED`).
+    pub const PLUGIN_TERMINATED: i64 = -4;
+    /// Not JSON, or not a request.
+    pub const INVALID_REQUEST: i64 = -32600;
+    /// No such method.
+    pub const METHOD_NOT_FOUND: i64 = -32601;
+    /// Parameters missing, unknown or of the wrong kind.
+    pub const INVALID_PARAMS: i64 = -32602;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_id_changes() {
+        let text =
+            r#"{ "jsonrpc" : "2.0", "method" : "hello", "id" : "cli:hello#6516", "params" :[ "foo"] }"#;
+        let envelope = Envelope::parse(text).unwrap();
+        assert_eq!(
+            envelope.with_id(&Id::text("cli:hello#6516/cln:hello#22")),
+            r#"{ "jsonrpc" : "2.0", "method" : "hello", "id" : "cli:hello#6516/cln:hello#22", "params" :[ "foo"] }"#
+        );
+    }
+
+    #[test]
+    fn messages_are_compact() {
+        let params = json::raw("{}");
+        assert_eq!(
+            request(&Id::number(3), "init", &params),
+            r#"{"jsonrpc":"2.0","id":3,"method":"init","params":{}}"#
+        );
+        let error = RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'x'");
+        assert_eq!(
+            error_response(None, &error),
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"Unknown command 'x'"}}"#
+        );
+    }
+}
