@@ -1,0 +1,91 @@
+//! The configuration of a node: lightningd's options as values.
+
+use crate::event::LogLevel;
+use leyden_protocol::Profile;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that is decided before a node starts. The binary fills it from the command line.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `--lightning-dir`. The node lives in its sub-directory `regtest`.
+    pub lightning_dir: PathBuf,
+    /// The release to be.
+    pub profile: Profile,
+    /// `--alias`; the default is made from the node id, as CLN makes it.
+    pub alias: Option<String>,
+    /// `--addr`: where to take peers. Port 0 lets the system choose. `None` takes no peers.
+    pub addr: Option<SocketAddr>,
+    /// The bitcoind behind the built-in Bitcoin backend.
+    pub bitcoind: Bitcoind,
+    /// `--plugin` and `--important-plugin`, in order.
+    pub plugins: Vec<ConfiguredPlugin>,
+    /// Options of plugins: name and value, which a flag has not.
+    pub plugin_options: Vec<(String, Option<String>)>,
+    /// `--allow-deprecated-apis`.
+    pub allow_deprecated_apis: bool,
+    /// `--developer`.
+    pub developer: bool,
+    /// `--log-level`: quieter lines are not printed.
+    pub log_level: LogLevel,
+    /// `--log-file`; a line goes to each.
+    pub log_files: Vec<PathBuf>,
+    /// `--log-prefix`.
+    pub log_prefix: String,
+    /// How long a plugin may take for `getmanifest` and for `init`; default by profile.
+    pub plugin_startup_timeout: Option<Duration>,
+    /// How long plugins may take to exit; default by profile.
+    pub plugin_shutdown_timeout: Option<Duration>,
+}
+
+impl Config {
+    /// A node in `lightning_dir`, on regtest, that takes peers on a loopback port of the system's choice.
+    #[must_use]
+    pub fn new(lightning_dir: PathBuf, bitcoind: Bitcoind) -> Self {
+        Self {
+            lightning_dir,
+            profile: Profile::default(),
+            alias: None,
+            addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            bitcoind,
+            plugins: Vec::new(),
+            plugin_options: Vec::new(),
+            allow_deprecated_apis: false,
+            developer: true,
+            log_level: LogLevel::Trace,
+            log_files: Vec::new(),
+            log_prefix: String::new(),
+            plugin_startup_timeout: None,
+            plugin_shutdown_timeout: None,
+        }
+    }
+
+    /// The directory of the network, where the database, the RPC socket and `hsm_secret` are.
+    #[must_use]
+    pub fn network_dir(&self) -> PathBuf {
+        self.lightning_dir.join("regtest")
+    }
+}
+
+/// Where bitcoind answers JSON-RPC over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bitcoind {
+    /// `--bitcoin-rpcconnect` and `--bitcoin-rpcport`.
+    pub rpc: SocketAddr,
+    /// `--bitcoin-rpcuser`.
+    pub user: String,
+    /// `--bitcoin-rpcpassword`.
+    pub password: String,
+    /// How often to ask for a new block (`--dev-bitcoind-poll`).
+    pub poll: Duration,
+}
+
+/// A plugin on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredPlugin {
+    /// Its executable.
+    pub path: PathBuf,
+    /// Whether the node dies with it.
+    pub important: bool,
+}

@@ -1,0 +1,105 @@
+//! What can be heard of a running node from outside. Everything is also a line of its log.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+/// Something happened in a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A line was logged.
+    Log(LogLine),
+    /// It has logged `Server started …`: it takes peers and every plugin has answered `init`.
+    Started {
+        /// Its id, in hex.
+        id: String,
+        /// The port on which it takes peers, 0 if it does not.
+        port: u16,
+    },
+    /// It has ended.
+    Exited(Exit),
+}
+
+/// How a node ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code of lightningd: 0 after `stop`, 1 for a refused start, 134 for a fatal error while running.
+    pub code: i32,
+    /// What lightningd would print on stderr, if anything.
+    pub message: Option<String>,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub time: SystemTime,
+    /// How loud.
+    pub level: LogLevel,
+    /// Who: `lightningd`, `plugin-manager`, `plugin-<name>`, `<node id>-connectd`, …
+    pub source: String,
+    /// What, on one line.
+    pub text: String,
+}
+
+/// The levels of CLN's log (`common/status_levels.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// Raw bytes in and out.
+    Io,
+    /// Every step.
+    Trace,
+    /// For developers.
+    Debug,
+    /// For operators.
+    Info,
+    /// Something a user should see. Also sent as a `warning`.
+    Unusual,
+    /// Something that must not happen. Also sent as a `warning`.
+    Broken,
+}
+
+impl LogLevel {
+    /// Its name in options and notifications.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Unusual => "unusual",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    /// Any case; `warn` and `error` are `unusual` and `broken`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "io" => Self::Io,
+            "trace" => Self::Trace,
+            "debug" => Self::Debug,
+            "info" => Self::Info,
+            "unusual" | "warn" => Self::Unusual,
+            "broken" | "error" => Self::Broken,
+            _ => {
+                return Err(format!("'{name}' is not a log level: io, trace, debug, info, unusual or broken"));
+            }
+        })
+    }
+}
+
+impl fmt::Display for LogLine {
+    /// As it stands in the log file, without its time.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            LogLevel::Broken => "**BROKEN**".to_owned(),
+            level => level.name().to_ascii_uppercase(),
+        };
+        write!(formatter, "{level:<7} {}: {}", self.source, self.text)
+    }
+}

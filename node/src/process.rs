@@ -1,0 +1,57 @@
+//! Plugins as child processes. The only module of this crate that spawns.
+
+use crate::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
+use std::io;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// Runs a plugin's executable as a child of this process, as lightningd does: pipes on 0 and 1, standard
+/// error inherited (`ccan/pipecmd`).
+#[derive(Debug, Clone, Copy)]
+pub struct ChildProcess;
+
+impl PluginLauncher for ChildProcess {
+    fn launch(&self, launch: &Launch) -> io::Result<RunningPlugin> {
+        let mut child = command(launch).spawn()?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the child has no pipes"));
+        };
+        Ok(RunningPlugin {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            process: Box::new(Plugin(child)),
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the module that spawns")]
+fn command(launch: &Launch) -> Command {
+    let mut command = Command::new(&launch.path);
+    command
+        .args(&launch.args)
+        .envs(launch.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&launch.cwd)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+struct Plugin(Child);
+
+impl PluginProcess for Plugin {
+    fn pid(&self) -> Option<u32> {
+        self.0.id()
+    }
+
+    fn kill(&mut self) {
+        // An error means that it has ended already.
+        drop(self.0.start_kill());
+    }
+
+    fn release(mut self: Box<Self>) {
+        // Reaping belongs to whoever runs the node: tokio reaps orphaned children in the background, but
+        // only those that are not to be killed on drop.
+        tokio::spawn(async move { self.0.wait().await });
+    }
+}
