@@ -14,7 +14,7 @@ use crate::error::{Error, Fault, Result};
 
 /// The first pause between two looks; each further one is half as long again, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The moment at which a wait gives up.
 #[derive(Clone, Copy, Debug)]

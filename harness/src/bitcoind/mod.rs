@@ -71,8 +71,7 @@ impl Bitcoind {
         watchdog: &std::sync::Arc<crate::process::Watchdog>,
     ) -> Result<Self> {
         let programs = find(settings).await?;
-        let runner = start::Runner::start(&programs.bitcoind, dir, watchdog).await?;
-        let rpc = rpc::Client::new(runner.rpc_port(), runner.credentials()?);
+        let (runner, rpc) = start::Runner::start(&programs.bitcoind, dir, watchdog).await?;
         Ok(Self { rpc, wallet: funds::Wallet::new(), programs, timeout: settings.timeout, runner })
     }
 

@@ -1,7 +1,8 @@
 //! Starting and ending bitcoind with the crate `bitcoind` as runner.
 //!
-//! The crate hides the child's process id, lets it inherit standard error, and notices only after 15 s that it has died. So it is
-//! given a launcher, a shell script that notes its process id, redirects and becomes bitcoind; and its death is watched here.
+//! The crate hides the child's process id, lets it inherit standard error, looks only every 200 ms whether it is ready, and notices
+//! only after 15 s that it has died. So it is given a launcher, a shell script that notes its process id and arguments, redirects and
+//! becomes bitcoind; readiness and death are watched here, while the crate takes its time on a thread.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::rpc;
 use crate::error::{Error, Result};
 use crate::process::{Charge, Watchdog, is_dead, last_lines};
 use crate::wait::{Deadline, block_until, eventually};
 
-/// Another process may take a port between the crate's choice and bitcoind's bind.
-const PORT_ATTEMPTS: usize = 5;
+/// How often to try when another process was in the way.
+const ATTEMPTS: usize = 5;
 
 /// bitcoind is slow to start on a machine under load; the crate has time-outs of its own, 15 s each.
 const LONGEST_START: Duration = Duration::from_secs(120);
@@ -24,7 +27,7 @@ const LONGEST_START: Duration = Duration::from_secs(120);
 const KILL_TAKES: Duration = Duration::from_secs(5);
 
 /// What regtest and its many clients need; `-datadir`, `-rpcport` and `-listen=0` come from the crate.
-const ARGS: [&str; 9] = [
+const ARGS: [&str; 10] = [
     "-regtest",
     "-fallbackfee=0.00001",
     "-connect=0",
@@ -36,32 +39,46 @@ const ARGS: [&str; 9] = [
     "-persistmempool=0",
     // Transactions of tests are few: threads to check scripts cost more than they give.
     "-par=1",
+    // To make the caches for signatures as large as usual takes 15 ms.
+    "-maxsigcachesize=1",
 ];
 
 /// A running bitcoind process.
 #[derive(Debug)]
 pub(super) struct Runner {
-    /// `None` only while it is dropped.
-    daemon: Option<bitcoind::BitcoinD>,
-    pid: Pid,
+    running: Running,
     charge: Charge,
     dir: PathBuf,
     watchdog: Arc<Watchdog>,
 }
 
+/// A bitcoind that answers.
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    port: u16,
+    /// The crate's handle, when the crate has noticed that it answers.
+    daemon: oneshot::Receiver<std::result::Result<bitcoind::BitcoinD, String>>,
+}
+
 impl Runner {
-    pub(super) async fn start(program: &Path, dir: &Path, watchdog: &Arc<Watchdog>) -> Result<Self> {
+    /// Gives the process, and a client that has had an answer from it.
+    pub(super) async fn start(
+        program: &Path,
+        dir: &Path,
+        watchdog: &Arc<Watchdog>,
+    ) -> Result<(Self, rpc::Client)> {
         let launcher = Launcher::write(program, dir, watchdog)?;
         let charge = Charge::PidFile(launcher.pid_file.clone());
         watchdog.watch(charge.clone())?;
         let mut attempt = 1;
         loop {
             match launcher.launch().await {
-                Ok((daemon, pid)) => {
+                Ok((running, client)) => {
                     let (dir, watchdog) = (dir.to_owned(), Arc::clone(watchdog));
-                    return Ok(Self { daemon: Some(daemon), pid, charge, dir, watchdog });
+                    return Ok((Self { running, charge, dir, watchdog }, client));
                 }
-                Err(error) if attempt == PORT_ATTEMPTS || !launcher.port_was_taken() => {
+                Err(error) if attempt == ATTEMPTS || !launcher.others_were_in_the_way(&error) => {
                     watchdog.forget(&charge);
                     return Err(error);
                 }
@@ -71,17 +88,7 @@ impl Runner {
     }
 
     pub(super) fn rpc_port(&self) -> u16 {
-        self.daemon.as_ref().map_or(0, |daemon| daemon.params.rpc_socket.port())
-    }
-
-    /// User and password from the cookie that bitcoind wrote.
-    pub(super) fn credentials(&self) -> Result<(String, String)> {
-        let cookie = std::fs::read_to_string(self.dir.join("regtest/.cookie"))?;
-        let parts =
-            cookie.trim().split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()));
-        parts.ok_or_else(|| {
-            Error::node("reading bitcoind's cookie").expected("USER:PASSWORD").came("no colon")
-        })
+        self.running.port
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -93,23 +100,23 @@ impl Runner {
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.running.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// The error to report if bitcoind has died.
     pub(super) fn death(&self) -> Option<Error> {
-        is_dead(self.pid).then(|| {
-            evidence(Error::node("bitcoind").expected("it to be running").came("it has ended"), &self.dir)
-        })
+        let error = || Error::node("bitcoind").expected("it to be running").came("it has ended").fatal();
+        is_dead(self.running.pid).then(|| with_log(error(), &self.dir))
     }
 }
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // The crate would ask bitcoind to stop and wait for that. It first looks at the child, which is dead by then.
-        _ = rustix::process::kill_process(self.pid, Signal::KILL);
-        block_until(Deadline::after(KILL_TAKES), || is_dead(self.pid));
-        drop(self.daemon.take());
+        _ = rustix::process::kill_process(self.running.pid, Signal::KILL);
+        block_until(Deadline::after(KILL_TAKES), || is_dead(self.running.pid));
+        // If the crate still waits for it on its thread, it is collected there. The crate's destructor asks bitcoind to stop, and
+        // waits until it has: it finds it dead.
+        drop(self.running.daemon.try_recv());
         self.watchdog.forget(&self.charge);
     }
 }
@@ -118,6 +125,7 @@ impl Drop for Runner {
 struct Launcher {
     script: PathBuf,
     pid_file: PathBuf,
+    args: PathBuf,
     stderr: PathBuf,
     dir: PathBuf,
 }
@@ -127,13 +135,15 @@ impl Launcher {
         let launcher = Self {
             script: dir.join("launch"),
             pid_file: dir.join("launch.pid"),
+            args: dir.join("launch.args"),
             stderr: dir.join("stderr"),
             dir: dir.to_owned(),
         };
         let (variable, id) = watchdog.marker().variable();
-        let [pid_file, stderr, program] = [&launcher.pid_file, &launcher.stderr, program].map(quoted);
+        let [pid_file, args] = [&launcher.pid_file, &launcher.args].map(|file| quoted(file));
+        let [stderr, program] = [&launcher.stderr, program].map(quoted);
         let script = format!(
-            "#!/bin/sh\necho $$ >{pid_file}\nexport {variable}={id}\nexec {program} \"$@\" </dev/null 2>{stderr}\n",
+            "#!/bin/sh\necho $$ >{pid_file}\nprintf '%s\\n' \"$@\" >{args}\nexport {variable}={id}\nexec {program} \"$@\" </dev/null 2>{stderr}\n",
         );
         std::fs::create_dir_all(dir)?;
         std::fs::write(&launcher.script, script)?;
@@ -141,46 +151,70 @@ impl Launcher {
         Ok(launcher)
     }
 
-    async fn launch(&self) -> Result<(bitcoind::BitcoinD, Pid)> {
+    async fn launch(&self) -> Result<(Running, rpc::Client)> {
         // What an earlier attempt has left must not be taken for this one's.
-        for file in [&self.pid_file, &self.stderr] {
+        for file in [&self.pid_file, &self.args, &self.stderr, &self.cookie()] {
             drop(std::fs::remove_file(file));
         }
-        let (sender, receiver) = oneshot::channel();
+        let (sender, mut daemon) = oneshot::channel();
         let (script, dir) = (self.script.clone(), self.dir.clone());
         // A thread of its own: a runtime would wait at its end for blocking work, and the crate may take 15 s to give up.
         std::thread::spawn(move || {
             // Nobody waits for it any more: the daemon comes back and is ended by its destructor.
             drop(sender.send(run_crate(&script, dir)));
         });
-        let pid_file = &self.pid_file;
-        let early_death =
-            eventually("bitcoind dies", || async move { read_pid(pid_file).is_some_and(is_dead) })
-                .within(LONGEST_START);
-        let failed = |came: String| {
-            let error = Error::environment("starting bitcoind").expected("an answer of its RPC").came(came);
-            evidence(error, &self.dir).evidence("its standard error", last_lines(&self.stderr, 10))
-        };
+        let ready = eventually("bitcoind answers", || self.look()).within(LONGEST_START).into_future();
         tokio::select! {
             biased;
-            daemon = receiver => match (daemon, read_pid(&self.pid_file)) {
-                (Ok(Ok(daemon)), Some(pid)) => Ok((daemon, pid)),
-                (Ok(Err(error)), _) => Err(failed(error)),
-                _ => Err(failed("the launcher did not run".into())),
+            answered = ready => match answered {
+                Ok((pid, port, client)) => Ok((Running { pid, port, daemon }, client)),
+                Err(error) => Err(self.failure("it ended or took too long").because(error)),
             },
-            died = early_death.into_future() => {
-                Err(failed(died.map_or_else(|_| format!("it took longer than {LONGEST_START:?}"), |()| "it ended".into())))
+            Err(why) = async { (&mut daemon).await.unwrap_or_else(|_| Err("the crate bitcoind panicked".into())) } => {
+                Err(self.failure(why))
             }
         }
     }
 
-    /// The one cause for which it is of use to try again: the next attempt gets other ports.
-    fn port_was_taken(&self) -> bool {
-        [&self.stderr, &log_file(&self.dir)].iter().any(|file| {
-            last_lines(file, 30)
-                .iter()
-                .any(|line| line.contains("Unable to bind") || line.contains("unable to bind"))
-        })
+    /// Whether bitcoind answers by now.
+    async fn look(&self) -> Result<Option<(Pid, u16, rpc::Client)>> {
+        let Some(pid) = read_pid(&self.pid_file) else { return Ok(None) };
+        if is_dead(pid) {
+            return Err(Error::environment("bitcoind").came("it has ended").fatal());
+        }
+        let (Some(port), Some(credentials)) = (self.port(), self.credentials()) else { return Ok(None) };
+        let client = rpc::Client::new(port, credentials);
+        client.call("getblockcount".into(), Value::Null).await?;
+        Ok(Some((pid, port, client)))
+    }
+
+    /// The port that the crate has chosen.
+    fn port(&self) -> Option<u16> {
+        let args = std::fs::read_to_string(&self.args).ok()?;
+        args.lines().find_map(|arg| arg.strip_prefix("-rpcport=")?.parse().ok())
+    }
+
+    /// User and password, once bitcoind has written its cookie, which it does under another name first.
+    fn credentials(&self) -> Option<(String, String)> {
+        let cookie = std::fs::read_to_string(self.cookie()).ok()?;
+        cookie.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+    }
+
+    fn cookie(&self) -> PathBuf {
+        self.dir.join("regtest/.cookie")
+    }
+
+    fn failure(&self, came: impl Into<String>) -> Error {
+        let error =
+            Error::environment("starting bitcoind").expected("an answer of its RPC").came(came).fatal();
+        with_log(error, &self.dir).evidence("its standard error", last_lines(&self.stderr, 10))
+    }
+
+    /// The causes for which it is of use to try again: another process has taken the port between the crate's choice and bitcoind's
+    /// bind, or was started, and so held the script open, just when the script was written.
+    fn others_were_in_the_way(&self, error: &Error) -> bool {
+        let said = [&self.stderr, &log_file(&self.dir)].map(|file| last_lines(file, 30).join("\n"));
+        said.iter().any(|text| text.contains("nable to bind")) || error.headline().contains("Text file busy")
     }
 }
 
@@ -202,9 +236,9 @@ fn log_file(dir: &Path) -> PathBuf {
     dir.join("regtest/debug.log")
 }
 
-fn evidence(error: Error, dir: &Path) -> Error {
+fn with_log(error: Error, dir: &Path) -> Error {
     let log = log_file(dir);
-    error.evidence(format!("last lines of {}", log.display()), last_lines(&log, 10)).fatal()
+    error.evidence(format!("last lines of {}", log.display()), last_lines(&log, 10))
 }
 
 /// A path as one word of a shell.

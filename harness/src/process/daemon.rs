@@ -91,7 +91,7 @@ impl Launch {
             .stdout(File::create(&stdout).map_err(failed)?)
             .stderr(File::create(&stderr).map_err(failed)?)
             .process_group(0);
-        let mut child = command.spawn().map_err(failed)?;
+        let mut child = super::spawn_when_free(|| command.spawn()).map_err(failed)?;
         // It has not been waited for, so it has an id, if only a zombie's.
         let pid = child
             .id()

@@ -20,7 +20,14 @@ pub(crate) use run::run_to_end;
 pub use watchdog::{Charge, Watchdog};
 
 use std::ffi::OsStr;
+use std::io;
 use std::process::Command;
+use std::time::Duration;
+
+use crate::wait::{Deadline, block_until};
+
+/// How long a program may be busy: until another process, started just when the program was written, has executed its own.
+const BUSY_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A command with nothing inherited but the environment: no terminal, no output of the test.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes commands")]
@@ -29,6 +36,20 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+/// Spawns, and tries again while the program is open for writing: a child that another thread has forked holds all files open until
+/// it executes its own program.
+pub(crate) fn spawn_when_free<T>(mut spawn: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut spawned = spawn();
+    block_until(Deadline::after(BUSY_AT_MOST), || match &spawned {
+        Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+            spawned = spawn();
+            false
+        }
+        _ => true,
+    });
+    spawned
 }
 
 /// The last lines of a file; none if it cannot be read.

@@ -15,7 +15,8 @@ pub(crate) fn run_to_end(mut command: Command, allowed: Duration) -> Result<Stri
     let create = |path| File::create(path).map_err(|error| format!("{name}: {error}"));
     command.stdout(create(&out)?).stderr(create(&err)?);
 
-    let mut child = command.spawn().map_err(|error| format!("{name} could not be started: {error}"))?;
+    let mut child = super::spawn_when_free(|| command.spawn())
+        .map_err(|error| format!("{name} could not be started: {error}"))?;
     let mut status = None;
     let ended = block_until(Deadline::after(allowed), || {
         status = child.try_wait().ok().flatten();
