@@ -70,7 +70,7 @@ pub enum FeatureError {
         bit: usize,
     },
     /// A feature without the one that it builds on.
-    #[error("{} needs {}: expected both or none", feature_name(*depender), feature_name(*missing))]
+    #[error("expected {} beside {}, it is not offered", feature_name(*missing), feature_name(*depender))]
     MissingDependency {
         /// Even bit of the feature that is set.
         depender: usize,

@@ -2,6 +2,7 @@
 //!
 //! The text format is the crate `lightning-invoice`'s; the order of the fields, which of them are left out, and what
 //! is refused are lightningd's (`common/bolt11.c`). With the same key and the same fields the text is the same.
+//! Two leniencies are the crate's: numbers with leading zeros are read, and of a repeated field the first counts.
 
 mod decode;
 mod encode;
@@ -112,7 +113,7 @@ impl RouteHop {
     }
 }
 
-/// A field with an unknown tag, or a known one that is repeated or of the wrong length.
+/// A field with an unknown tag, or a known one of the wrong length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraField {
     /// Its bech32 letter.

@@ -1,17 +1,24 @@
-//! Reading an invoice, as strictly as lightningd does.
+//! Reading an invoice.
 
 use super::{
     DEFAULT_EXPIRY_SECONDS, DEFAULT_MIN_FINAL_CLTV_EXPIRY, Description, ExtraField, Invoice, InvoiceError,
     RouteHop, SignedInvoice,
 };
 use crate::features::Features;
+use bitcoin::bech32::primitives::decode::CheckedHrpstring;
+use bitcoin::bech32::{Fe32, Fe32IterExt};
+use bitcoin::hashes::{Hash, sha256};
 use bitcoin::script::PushBytesBuf;
 use bitcoin::secp256k1::{Message, PublicKey, Secp256k1};
 use bitcoin::{Network, ScriptBuf, WitnessVersion};
 use lightning_invoice::{
-    ExpiryTime, Fallback, PrivateRoute, RawBolt11Invoice, RawTaggedField, SignedRawBolt11Invoice,
+    Bolt11Bech32, Currency, ExpiryTime, Fallback, PrivateRoute, RawBolt11Invoice, RawTaggedField,
+    SignedRawBolt11Invoice,
 };
 use std::str::FromStr;
+
+/// Signature and recovery id, 65 bytes, in letters of five bits.
+const SIGNATURE_LETTERS: usize = 104;
 
 impl FromStr for SignedInvoice {
     type Err = InvoiceError;
@@ -25,7 +32,7 @@ impl FromStr for SignedInvoice {
             .map_err(|error| InvoiceError::Format(error.to_string()))?;
         let raw = signed.raw_invoice();
         Ok(Self {
-            payee: check_signature(&signed)?,
+            payee: check_signature(&signed, &signed_digest(text)?)?,
             signature: signed.signature().0.to_standard(),
             invoice: read_fields(raw)?,
             extra: extra_fields(raw),
@@ -33,11 +40,27 @@ impl FromStr for SignedInvoice {
     }
 }
 
+/// What was signed: prefix and data as they stand in the text.
+///
+/// The crate hashes its own encoding of what it read, which is another text where an integer is zero or has
+/// leading zeros; the signature would then give away a wrong payee.
+fn signed_digest(text: &str) -> Result<Message, InvoiceError> {
+    let parsed = CheckedHrpstring::new::<Bolt11Bech32>(text);
+    let parsed = parsed.map_err(|error| InvoiceError::Format(error.to_string()))?;
+    let letters: Vec<Fe32> = parsed.fe32_iter::<std::vec::IntoIter<u8>>().collect();
+    let letters = &letters[..letters.len() - SIGNATURE_LETTERS];
+    let padding = [Fe32::Q; 7];
+    let data = letters.iter().chain(&padding).copied().fes_to_bytes().take((letters.len() * 5).div_ceil(8));
+    let prefix = parsed.hrp().to_lowercase().into_bytes();
+    let digest = sha256::Hash::hash(&prefix.into_iter().chain(data).collect::<Vec<u8>>());
+    Ok(Message::from_digest(digest.to_byte_array()))
+}
+
 fn read_fields(raw: &RawBolt11Invoice) -> Result<Invoice, InvoiceError> {
     let payment_hash = *raw.payment_hash().ok_or(InvoiceError::Missing("p (payment hash)"))?.0.as_ref();
     let payment_secret = raw.payment_secret().ok_or(InvoiceError::Missing("s (payment secret)"))?.0;
     Ok(Invoice {
-        network: Network::from(raw.currency()),
+        network: network(raw)?,
         created_at: raw.data.timestamp.as_unix_timestamp(),
         amount_msat: amount_msat(raw)?,
         description: description(raw)?,
@@ -53,15 +76,21 @@ fn read_fields(raw: &RawBolt11Invoice) -> Result<Invoice, InvoiceError> {
 }
 
 /// Who signed: the key in the `n` field if there is one, otherwise the one that the signature gives away.
-fn check_signature(signed: &SignedRawBolt11Invoice) -> Result<PublicKey, InvoiceError> {
-    let refused = |error: bitcoin::secp256k1::Error| InvoiceError::Signature(error.to_string());
-    let Some(payee) = signed.raw_invoice().payee_pub_key() else {
-        return signed.recover_payee_pub_key().map(|payee| payee.0).map_err(refused);
+fn check_signature(signed: &SignedRawBolt11Invoice, digest: &Message) -> Result<PublicKey, InvoiceError> {
+    let secp = Secp256k1::verification_only();
+    let signature = signed.signature().0;
+    let payee = match signed.raw_invoice().payee_pub_key() {
+        Some(payee) => secp.verify_ecdsa(digest, &signature.to_standard(), &payee.0).map(|()| payee.0),
+        None => secp.recover_ecdsa(digest, &signature),
     };
-    let message = Message::from_digest(*signed.signable_hash());
-    let signature = signed.signature().0.to_standard();
-    Secp256k1::verification_only().verify_ecdsa(&message, &signature, &payee.0).map_err(refused)?;
-    Ok(payee.0)
+    payee.map_err(|error| InvoiceError::Signature(error.to_string()))
+}
+
+fn network(raw: &RawBolt11Invoice) -> Result<Network, InvoiceError> {
+    match raw.currency() {
+        Currency::Simnet => Err(InvoiceError::Format("simnet is not one of lightningd's chains".to_owned())),
+        currency => Ok(currency.into()),
+    }
 }
 
 fn amount_msat(raw: &RawBolt11Invoice) -> Result<Option<u64>, InvoiceError> {

@@ -2,9 +2,11 @@
 
 use super::{DEFAULT_EXPIRY_SECONDS, Description, FIELD_LIMIT, Invoice, InvoiceError, RouteHop};
 use crate::features::{Features, bit};
+use bitcoin::bech32::Fe32;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use bitcoin::{Network, PubkeyHash, Script, ScriptBuf, ScriptHash};
+use lightning_invoice::constants::{TAG_EXPIRY_TIME, TAG_MIN_FINAL_CLTV_EXPIRY_DELTA};
 use lightning_invoice::{
     Currency, ExpiryTime, Fallback, MAX_TIMESTAMP, MinFinalCltvExpiryDelta, PaymentSecret, PositiveTimestamp,
     PrivateRoute, RawBolt11Invoice, RawDataPart, RawHrp, RawTaggedField, RouteHint, RouteHintHop,
@@ -58,25 +60,30 @@ impl Invoice {
     }
 
     fn fields(&self) -> Result<Vec<RawTaggedField>, InvoiceError> {
+        let known = RawTaggedField::KnownSemantics;
         let mut fields = vec![
-            TaggedField::PaymentSecret(PaymentSecret(self.payment_secret)),
-            TaggedField::PaymentHash(hash_field(self.payment_hash)),
+            known(TaggedField::PaymentSecret(PaymentSecret(self.payment_secret))),
+            known(TaggedField::PaymentHash(hash_field(self.payment_hash))),
         ];
-        fields.extend(description_fields(&self.description)?);
-        fields.extend(self.payment_metadata.clone().map(TaggedField::PaymentMetadata));
-        if self.expiry_seconds != DEFAULT_EXPIRY_SECONDS {
-            fields.push(TaggedField::ExpiryTime(ExpiryTime::from_seconds(self.expiry_seconds)));
-        }
-        let cltv = MinFinalCltvExpiryDelta(self.min_final_cltv_expiry.into());
-        fields.push(TaggedField::MinFinalCltvExpiryDelta(cltv));
+        fields.extend(description_fields(&self.description)?.into_iter().map(known));
+        fields.extend(self.payment_metadata.clone().map(TaggedField::PaymentMetadata).map(known));
+        fields.extend(match self.expiry_seconds {
+            DEFAULT_EXPIRY_SECONDS => None,
+            0 => Some(zero_field(TAG_EXPIRY_TIME)),
+            seconds => Some(known(TaggedField::ExpiryTime(ExpiryTime::from_seconds(seconds)))),
+        });
+        fields.push(match self.min_final_cltv_expiry {
+            0 => zero_field(TAG_MIN_FINAL_CLTV_EXPIRY_DELTA),
+            blocks => known(TaggedField::MinFinalCltvExpiryDelta(MinFinalCltvExpiryDelta(blocks.into()))),
+        });
         for script in &self.fallbacks {
-            fields.push(TaggedField::Fallback(fallback(script)?));
+            fields.push(known(TaggedField::Fallback(fallback(script)?)));
         }
         for route in &self.routes {
-            fields.push(TaggedField::PrivateRoute(private_route(route)?));
+            fields.push(known(TaggedField::PrivateRoute(private_route(route)?)));
         }
-        fields.extend(self.features_field().map(TaggedField::Features));
-        Ok(fields.into_iter().map(RawTaggedField::KnownSemantics).collect())
+        fields.extend(self.features_field().map(TaggedField::Features).map(known));
+        Ok(fields)
     }
 
     /// No field for no bits; `option_payment_metadata` is said only by invoices that have some.
@@ -105,6 +112,12 @@ fn shortest_amount(msat: u64) -> Result<(u64, Option<SiPrefix>), InvoiceError> {
     let amount = msat.checked_mul(10);
     let amount = amount.ok_or(InvoiceError::TooLarge { field: "amount in msat", limit, got: msat })?;
     Ok((amount, Some(SiPrefix::Pico)))
+}
+
+/// A field with the number 0 in one letter, as lightningd writes it; the crate would write none.
+fn zero_field(tag: u8) -> RawTaggedField {
+    let tag = Fe32::try_from(tag).expect("a tag is a letter");
+    RawTaggedField::UnknownSemantics(vec![tag, Fe32::Q, Fe32::P, Fe32::Q])
 }
 
 fn hash_field(hash: [u8; 32]) -> Sha256 {
