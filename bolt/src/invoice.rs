@@ -20,7 +20,7 @@ pub const DEFAULT_EXPIRY_SECONDS: u64 = 3600;
 /// `min_final_cltv_expiry` of an invoice that does not say (BOLT 11).
 pub const DEFAULT_MIN_FINAL_CLTV_EXPIRY: u32 = 18;
 
-/// The longest description, or route, that fits into a field.
+/// The longest description that fits into a field, in bytes.
 const FIELD_LIMIT: usize = 639;
 
 /// The fields of an invoice.

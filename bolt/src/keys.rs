@@ -3,11 +3,10 @@
 
 use crate::hkdf::hkdf_sha256;
 use bip39::Mnemonic;
-use bitcoin::Network;
-use bitcoin::bip32::{ChildNumber, Xpriv, Xpub};
+use bitcoin::bip32::{ChildNumber, Xpriv};
 use bitcoin::key::UntweakedPublicKey;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey, SignOnly};
-use bitcoin::{Address, CompressedPublicKey, NetworkKind};
+use bitcoin::{Address, CompressedPublicKey, Network, NetworkKind};
 use std::fmt;
 use thiserror::Error;
 
@@ -177,10 +176,5 @@ impl Wallet {
     pub fn p2tr(&self, index: u32) -> Address {
         let internal = UntweakedPublicKey::from(self.public_key(index));
         Address::p2tr(&Secp256k1::verification_only(), internal, None, self.network)
-    }
-
-    /// The extended public key above all indices.
-    pub fn xpub(&self) -> Xpub {
-        Xpub::from_priv(&self.secp, &self.base)
     }
 }
