@@ -1,1 +1,28 @@
-//! (see ARCHITECTURE.md)
+//! The Lightning protocol without I/O: bytes and events in, bytes and events out.
+//!
+//! Nothing here opens a socket, reads a clock or draws randomness. Whoever owns a connection hands in the
+//! bytes that arrived and writes the bytes that come out; keys, ephemeral keys and timestamps are arguments.
+//!
+//! | module | subject | source |
+//! |---|---|---|
+//! | [`noise`] | the encrypted transport, driven by whoever owns the socket | BOLT 8 |
+//! | [`message`] | wire messages: typed `init`, `error`, `warning`, `ping`, `pong`; all others byte-exact | BOLT 1 |
+//! | [`tlv`], [`integer`] | type-length-value streams and the integers they are made of | BOLT 1 |
+//! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
+//! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
+//! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
+
+pub mod features;
+mod hkdf;
+pub mod integer;
+pub mod invoice;
+pub mod keys;
+pub mod message;
+pub mod noise;
+pub mod tlv;
+
+pub use features::{FeatureSet, Features};
+pub use invoice::{Invoice, SignedInvoice};
+pub use keys::HsmSecret;
+pub use message::{Init, Message};
+pub use noise::{Event, Noise, NoiseError};

@@ -1,6 +1,8 @@
 //! What a node needs from the program around it: plugin processes and an ear for its events.
 
 use crate::event::Event;
+use crate::process::ChildProcess;
+use crate::world::{Clock, system_clock};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,11 +16,15 @@ pub struct Host {
     pub launcher: Arc<dyn PluginLauncher>,
     /// Hears everything that happens to the node, if anybody listens.
     pub events: Option<mpsc::UnboundedSender<Event>>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The seed of every secret that the node draws; `None` is a random one.
+    pub seed: Option<[u8; 32]>,
 }
 
 impl Default for Host {
     fn default() -> Self {
-        Self { launcher: Arc::new(crate::process::ChildProcess), events: None }
+        Self { launcher: Arc::new(ChildProcess), events: None, clock: system_clock(), seed: None }
     }
 }
 

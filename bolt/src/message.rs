@@ -1,0 +1,290 @@
+//! Wire messages (BOLT 1): the few that every connection needs are typed, all others stay as they came.
+
+use crate::features::Features;
+use crate::tlv::{TlvError, TlvStream};
+use bitcoin::constants::ChainHash;
+use thiserror::Error;
+
+/// Type numbers of the messages that are typed here (BOLT 1).
+pub mod msg_type {
+    /// `warning`
+    pub const WARNING: u16 = 1;
+    /// `init`
+    pub const INIT: u16 = 16;
+    /// `error`
+    pub const ERROR: u16 = 17;
+    /// `ping`
+    pub const PING: u16 = 18;
+    /// `pong`
+    pub const PONG: u16 = 19;
+}
+
+/// A `channel_id` of this value speaks of all channels, or of none (BOLT 1).
+pub const ALL_CHANNELS: [u8; 32] = [0; 32];
+
+/// A `ping` that asks for this many bytes or more gets no `pong` (BOLT 1).
+const NO_PONG: u16 = 65532;
+
+/// A message as it goes through the transport: 16-bit type, payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// The first message in either direction.
+    Init(Init),
+    /// The channel, or all of them, failed.
+    Error {
+        /// [`ALL_CHANNELS`], or the one that failed.
+        channel_id: [u8; 32],
+        /// Free text, not necessarily printable.
+        data: Vec<u8>,
+    },
+    /// Something is wrong, the channels may go on.
+    Warning {
+        /// [`ALL_CHANNELS`], or the one that is meant.
+        channel_id: [u8; 32],
+        /// Free text, not necessarily printable.
+        data: Vec<u8>,
+    },
+    /// Asks for a `pong`; see [`Message::pong`].
+    Ping {
+        /// Length of the wanted `ignored` in bytes.
+        num_pong_bytes: u16,
+        /// Padding.
+        ignored: Vec<u8>,
+    },
+    /// The answer to a `ping`.
+    Pong {
+        /// Padding.
+        ignored: Vec<u8>,
+    },
+    /// Any other message, byte for byte.
+    Unknown {
+        /// Its type.
+        msg_type: u16,
+        /// What follows the type.
+        payload: Vec<u8>,
+    },
+}
+
+/// Features, chains and address of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Init {
+    /// The older of two feature maps; both count, see [`Init::all_features`].
+    pub globalfeatures: Features,
+    /// The newer feature map.
+    pub features: Features,
+    /// `networks` (1), `remote_addr` (3) and whatever odd types the peer added.
+    pub tlvs: TlvStream,
+}
+
+/// Why bytes are not the message that their type says.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// Less than the two bytes of a type.
+    #[error("expected a message type of 2 bytes, got {got}")]
+    NoType {
+        /// How many bytes there are.
+        got: usize,
+    },
+    /// A field is cut off.
+    #[error("{message}: expected {expected} bytes of {field}, only {got} are left")]
+    Truncated {
+        /// Name of the message.
+        message: &'static str,
+        /// Name of the field.
+        field: &'static str,
+        /// Its length in bytes.
+        expected: usize,
+        /// How many bytes are left.
+        got: usize,
+    },
+    /// The extension of `init` is not a valid TLV stream, or has an unknown even type.
+    #[error("init: {0}")]
+    InitTlvs(#[from] TlvError),
+    /// `networks` of `init` is not a list of 32-byte hashes.
+    #[error("init: expected networks to be a multiple of 32 bytes, got {got}")]
+    Networks {
+        /// Its length in bytes.
+        got: usize,
+    },
+}
+
+impl Message {
+    /// Reads type and payload. Bytes behind the last known field of `error`, `warning`, `ping` and `pong` are
+    /// dropped, as BOLT 1 demands.
+    ///
+    /// # Errors
+    ///
+    /// If a field is cut off, or the extension of `init` is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        let Some((kind, payload)) = bytes.split_first_chunk() else {
+            return Err(MessageError::NoType { got: bytes.len() });
+        };
+        match u16::from_be_bytes(*kind) {
+            msg_type::INIT => Init::decode(payload).map(Self::Init),
+            msg_type::ERROR => Fields::new("error", payload)
+                .complaint()
+                .map(|(channel_id, data)| Self::Error { channel_id, data }),
+            msg_type::WARNING => Fields::new("warning", payload)
+                .complaint()
+                .map(|(channel_id, data)| Self::Warning { channel_id, data }),
+            msg_type::PING => {
+                let mut fields = Fields::new("ping", payload);
+                Ok(Self::Ping {
+                    num_pong_bytes: fields.u16("num_pong_bytes")?,
+                    ignored: fields.sized("ignored")?,
+                })
+            }
+            msg_type::PONG => Ok(Self::Pong { ignored: Fields::new("pong", payload).sized("ignored")? }),
+            msg_type => Ok(Self::Unknown { msg_type, payload: payload.to_vec() }),
+        }
+    }
+
+    /// Type and payload, for [`crate::Noise::send`].
+    ///
+    /// # Panics
+    ///
+    /// If a field does not fit into its 16-bit length. No such message fits into the transport.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.msg_type().to_be_bytes().to_vec();
+        match self {
+            Self::Init(init) => init.encode(&mut out),
+            Self::Error { channel_id, data } | Self::Warning { channel_id, data } => {
+                out.extend(channel_id);
+                write_sized(data, &mut out);
+            }
+            Self::Ping { num_pong_bytes, ignored } => {
+                out.extend(num_pong_bytes.to_be_bytes());
+                write_sized(ignored, &mut out);
+            }
+            Self::Pong { ignored } => write_sized(ignored, &mut out),
+            Self::Unknown { payload, .. } => out.extend(payload),
+        }
+        out
+    }
+
+    /// The 16-bit type.
+    pub fn msg_type(&self) -> u16 {
+        match self {
+            Self::Init(_) => msg_type::INIT,
+            Self::Error { .. } => msg_type::ERROR,
+            Self::Warning { .. } => msg_type::WARNING,
+            Self::Ping { .. } => msg_type::PING,
+            Self::Pong { .. } => msg_type::PONG,
+            Self::Unknown { msg_type, .. } => *msg_type,
+        }
+    }
+
+    /// The answer to a `ping` that asks for `num_pong_bytes`: `None` from 65532 on, when BOLT 1 wants silence.
+    pub fn pong(num_pong_bytes: u16) -> Option<Self> {
+        (num_pong_bytes < NO_PONG).then(|| Self::Pong { ignored: vec![0; num_pong_bytes.into()] })
+    }
+
+    /// Whether a node that does not know this type may ignore it: "it's ok to be odd". An unknown even type
+    /// ends the connection.
+    pub fn may_be_ignored(msg_type: u16) -> bool {
+        msg_type % 2 == 1
+    }
+}
+
+impl Init {
+    const NETWORKS: u64 = 1;
+    const REMOTE_ADDR: u64 = 3;
+
+    /// The message of a node on the given chains.
+    pub fn new(globalfeatures: Features, features: Features, networks: &[ChainHash]) -> Self {
+        let mut tlvs = TlvStream::new();
+        tlvs.set(Self::NETWORKS, networks.iter().flat_map(|chain| chain.to_bytes()).collect::<Vec<u8>>());
+        Self { globalfeatures, features, tlvs }
+    }
+
+    /// Adds the address that the peer is seen under, as an address descriptor of BOLT 7 (type byte and data).
+    #[must_use]
+    pub fn with_remote_addr(mut self, descriptor: impl Into<Vec<u8>>) -> Self {
+        self.tlvs.set(Self::REMOTE_ADDR, descriptor);
+        self
+    }
+
+    /// Both feature maps in one: what counts.
+    #[must_use]
+    pub fn all_features(&self) -> Features {
+        self.globalfeatures.or(&self.features)
+    }
+
+    /// The chains that the peer is interested in; `None` if it does not say.
+    pub fn networks(&self) -> Option<Vec<ChainHash>> {
+        let networks = self.tlvs.get(Self::NETWORKS)?;
+        Some(networks.as_chunks().0.iter().map(|chain| ChainHash::from(*chain)).collect())
+    }
+
+    /// The address that the peer sees us under, as an address descriptor of BOLT 7.
+    pub fn remote_addr(&self) -> Option<&[u8]> {
+        self.tlvs.get(Self::REMOTE_ADDR)
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, MessageError> {
+        let mut fields = Fields::new("init", payload);
+        let globalfeatures = Features::from_be_bytes(fields.sized("globalfeatures")?);
+        let features = Features::from_be_bytes(fields.sized("features")?);
+        let tlvs = TlvStream::decode(fields.rest)?;
+        tlvs.check_known(&[])?;
+        match tlvs.get(Self::NETWORKS) {
+            Some(networks) if networks.len() % 32 != 0 => Err(MessageError::Networks { got: networks.len() }),
+            _ => Ok(Self { globalfeatures, features, tlvs }),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        write_sized(self.globalfeatures.as_be_bytes(), out);
+        write_sized(self.features.as_be_bytes(), out);
+        out.extend(self.tlvs.encode());
+    }
+}
+
+fn write_sized(data: &[u8], out: &mut Vec<u8>) {
+    let length = u16::try_from(data.len()).expect("a field of a message is at most 65535 bytes long");
+    out.extend(length.to_be_bytes());
+    out.extend(data);
+}
+
+/// A payload that is read field by field.
+struct Fields<'a> {
+    message: &'static str,
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn new(message: &'static str, rest: &'a [u8]) -> Self {
+        Self { message, rest }
+    }
+
+    fn bytes(&mut self, field: &'static str, expected: usize) -> Result<&'a [u8], MessageError> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(expected) else {
+            return Err(MessageError::Truncated {
+                message: self.message,
+                field,
+                expected,
+                got: self.rest.len(),
+            });
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn u16(&mut self, field: &'static str) -> Result<u16, MessageError> {
+        let bytes = self.bytes(field, 2)?;
+        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// A 16-bit length and as many bytes.
+    fn sized(&mut self, field: &'static str) -> Result<Vec<u8>, MessageError> {
+        let length = self.u16(field)?;
+        self.bytes(field, length.into()).map(<[u8]>::to_vec)
+    }
+
+    /// The body that `error` and `warning` share.
+    fn complaint(mut self) -> Result<([u8; 32], Vec<u8>), MessageError> {
+        let mut channel_id = [0; 32];
+        channel_id.copy_from_slice(self.bytes("channel_id", 32)?);
+        Ok((channel_id, self.sized("data")?))
+    }
+}

@@ -1,0 +1,18 @@
+//! What this crate promises, checked against the BOLTs' test vectors, a real lightningd's outputs, and at random.
+
+mod features;
+mod integers;
+mod invoice_vectors;
+mod invoices;
+mod keys;
+mod messages;
+mod noise;
+mod noise_vectors;
+mod tlvs;
+
+use bitcoin::hex::FromHex;
+
+/// Bytes from hex; spaces are for the eye.
+fn hex(text: &str) -> Vec<u8> {
+    Vec::from_hex(&text.replace(' ', "")).expect("hex")
+}

@@ -1,0 +1,356 @@
+//! The thread of one node: takes inputs one at a time, commits what they change, then releases what they
+//! ask for.
+//!
+//! The outbox rule: input, change of state, SQL, `db_write`, COMMIT, and only then outputs. `db_write` is
+//! the one place where the actor waits for a plugin; every other input queues meanwhile.
+
+use crate::chain::backend;
+use crate::connections::ConnectionSource;
+use crate::event::{Event, Exit};
+use crate::host::Host;
+use crate::input::{Input, PluginId, PluginInput, Timer};
+use crate::jsonrpc::socket;
+use crate::output::Output;
+use crate::peer::connectd;
+use crate::plugin::lifecycle::launched;
+use crate::plugin::stdio::{self, PluginLink};
+use crate::state::State;
+use leyden_protocol::frame::TERMINATOR;
+use leyden_protocol::{Envelope, Id, json, message};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Where inputs are put.
+#[derive(Clone)]
+pub(crate) struct Mailbox(Sender<Input>);
+
+impl Mailbox {
+    pub(crate) fn new(sender: Sender<Input>) -> Self {
+        Self(sender)
+    }
+
+    pub(crate) fn send(&self, input: Input) {
+        // An error means that the node has ended, and that nobody is interested.
+        drop(self.0.send(input));
+    }
+}
+
+/// The thread's own things.
+pub(crate) struct Actor {
+    state: State,
+    host: Host,
+    mailbox: Mailbox,
+    inbox: Receiver<Input>,
+    /// Inputs that come before those in `inbox`.
+    queue: VecDeque<Input>,
+    timers: BTreeMap<Timer, Instant>,
+    plugins: BTreeMap<PluginId, PluginLink>,
+    plugin_tasks: Vec<JoinHandle<()>>,
+    clients: ConnectionSource<String>,
+    rpc_listener: Option<JoinHandle<()>>,
+    peers: ConnectionSource<Vec<u8>>,
+    peer_socket: Option<std::net::TcpListener>,
+    peer_listener: Option<JoinHandle<()>>,
+    chain: mpsc::UnboundedSender<crate::chain::backend::ChainRequest>,
+    chain_task: JoinHandle<()>,
+    /// Set from outside: the node is to stop dead.
+    killed: Arc<AtomicBool>,
+}
+
+impl Actor {
+    /// Sets the thread's things up. Must be called inside the runtime.
+    pub(crate) fn new(
+        state: State,
+        host: Host,
+        mailbox: Mailbox,
+        inbox: Receiver<Input>,
+        killed: Arc<AtomicBool>,
+    ) -> Self {
+        let (chain, requests) = mpsc::unbounded_channel();
+        let bitcoind = state.config.bitcoind.clone();
+        let chain_task = tokio::spawn(backend::run(bitcoind, requests, mailbox.clone()));
+        Self {
+            state,
+            host,
+            mailbox,
+            inbox,
+            queue: VecDeque::from([Input::Start]),
+            timers: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            plugin_tasks: Vec::new(),
+            clients: ConnectionSource::new(0),
+            rpc_listener: None,
+            peers: ConnectionSource::new(1 << 32),
+            peer_socket: None,
+            peer_listener: None,
+            chain,
+            chain_task,
+            killed,
+        }
+    }
+
+    /// Runs the node until it ends. Gives `None` if it was killed.
+    pub(crate) fn run(mut self, runtime: &tokio::runtime::Handle) -> Option<Exit> {
+        let exit = loop {
+            let Some(input) = self.next_input() else { continue };
+            if self.is_killed() {
+                break None;
+            }
+            self.state.handle(input);
+            if let Err(exit) = self.commit() {
+                break exit;
+            }
+            if let Some(exit) = self.release() {
+                break Some(exit);
+            }
+        };
+        self.wind_up(runtime, exit.is_none());
+        exit
+    }
+
+    fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    fn next_input(&mut self) -> Option<Input> {
+        if let Some(input) = self.queue.pop_front() {
+            return Some(input);
+        }
+        let next = self.timers.iter().min_by_key(|(_, due)| **due).map(|(timer, due)| (*timer, *due));
+        let Some((timer, due)) = next else { return self.inbox.recv().ok() };
+        match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(input) => Some(input),
+            Err(RecvTimeoutError::Timeout) => {
+                self.timers.remove(&timer);
+                Some(Input::Timer(timer))
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Shows what was written to the `db_write` plugins and commits it. `Err` ends the node; what was
+    /// written is lost then.
+    fn commit(&mut self) -> Result<(), Option<Exit>> {
+        if let Some(exit) = self.state.exit.take() {
+            return Err(Some(exit));
+        }
+        if let Some((data_version, writes)) = self.state.take_unversioned_writes() {
+            self.db_write(data_version, &writes)?;
+        }
+        let pending = match self.state.open_db().map(crate::db::Db::writes) {
+            None | Some(Ok(None)) => return Ok(()),
+            Some(Ok(Some(pending))) => pending,
+            Some(Err(why)) => return Err(Some(self.fatal(&why))),
+        };
+        self.db_write(pending.0, &pending.1)?;
+        if self.is_killed() {
+            return Err(None);
+        }
+        match self.state.db().commit() {
+            Ok(()) => Ok(()),
+            Err(why) => Err(Some(self.fatal(&why))),
+        }
+    }
+
+    fn fatal(&mut self, why: &str) -> Exit {
+        self.state.fatal(why);
+        self.state.exit.take().expect("fatal ends the node")
+    }
+
+    /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
+    fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
+        let mut waiting = BTreeMap::new();
+        let params = json::raw(serde_json::json!({ "data_version": data_version, "writes": writes }).to_string());
+        for plugin in self.state.db_write_plugins() {
+            let id = self.state.next_id(plugin, "db_write", None);
+            self.write_to_plugin(plugin, message::request(&id, "db_write", &params));
+            waiting.insert(plugin, id);
+        }
+        while !waiting.is_empty() {
+            let Ok(input) = self.inbox.recv_timeout(Duration::from_millis(100)) else {
+                if self.is_killed() {
+                    return Err(None);
+                }
+                continue;
+            };
+            match input {
+                Input::Plugin(plugin, PluginInput::Bytes(bytes)) if waiting.contains_key(&plugin) => {
+                    let frames = self.state.plugin_frames(plugin, &bytes);
+                    self.look_for_answer(plugin, frames, &mut waiting)?;
+                }
+                Input::Plugin(plugin, PluginInput::Closed) if waiting.contains_key(&plugin) => {
+                    let why = self.state.db_write_death(plugin);
+                    return Err(Some(self.fatal(&why)));
+                }
+                other => self.queue.push_back(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything but the answer is handled after the transaction.
+    fn look_for_answer(
+        &mut self,
+        plugin: PluginId,
+        frames: Vec<PluginInput>,
+        waiting: &mut BTreeMap<PluginId, Id>,
+    ) -> Result<(), Option<Exit>> {
+        for input in frames {
+            let answer = match &input {
+                PluginInput::Frame { frame, .. } => Envelope::parse(frame).filter(|message| {
+                    message.id().is_some_and(|id| Some(&id) == waiting.get(&plugin))
+                }),
+                _ => None,
+            };
+            match answer {
+                Some(answer) => {
+                    waiting.remove(&plugin);
+                    if let Err(why) = self.state.judge_db_write(plugin, &answer) {
+                        return Err(Some(self.fatal(&why)));
+                    }
+                }
+                None if matches!(input, PluginInput::NotJson(_)) => {
+                    let why = self.state.db_write_death(plugin);
+                    return Err(Some(self.fatal(&why)));
+                }
+                None => self.queue.push_back(Input::Plugin(plugin, input)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the input asked for. `Some` ends the node.
+    fn release(&mut self) -> Option<Exit> {
+        for output in std::mem::take(&mut self.state.out) {
+            match output {
+                Output::LaunchPlugin(id, launch) => self.launch_plugin(id, &launch),
+                Output::ToPlugin(id, frame) => self.write_to_plugin(id, frame),
+                Output::KillPlugin(id) => {
+                    if let Some(link) = self.plugins.remove(&id) {
+                        link.kill();
+                    }
+                }
+                Output::ReleasePlugin(id) => drop(self.plugins.remove(&id)),
+                Output::ListenRpc(path) => match socket::bind(&path) {
+                    Ok(listener) => {
+                        let task = socket::accept(listener, self.clients.clone(), self.mailbox.clone());
+                        self.rpc_listener = Some(tokio::spawn(task));
+                    }
+                    Err(error) => {
+                        let message = format!("Binding rpc socket to '{}': {error}", path.display());
+                        return Some(Exit { code: 1, message: Some(message) });
+                    }
+                },
+                Output::StopListeningRpc => stop(&mut self.rpc_listener),
+                Output::ToClient(id, text) => self.clients.send(id, text),
+                Output::CloseClient(id) => self.clients.close(id),
+                Output::ListenPeers(address) => self.listen(address),
+                Output::AcceptPeers => self.accept_peers(),
+                Output::Dial(id, peer, address) => {
+                    let keys = self.state.transport_keys();
+                    let task = connectd::dial(id, keys, peer, address, self.peers.clone(), self.mailbox.clone());
+                    self.peers.spawn(task);
+                }
+                Output::ToPeer(id, message) => self.peers.send(id, message),
+                Output::ClosePeer(id) => self.peers.close(id),
+                Output::AskChain(request) => drop(self.chain.send(request)),
+                Output::SetTimer(timer, after) => drop(self.timers.insert(timer, Instant::now() + after)),
+                Output::CancelTimer(timer) => drop(self.timers.remove(&timer)),
+                Output::Tell(event) => self.tell(event),
+                Output::Again(step) => self.queue.push_front(Input::Step(step)),
+                Output::Exit(exit) => return Some(exit),
+            }
+        }
+        None
+    }
+
+    fn launch_plugin(&mut self, id: PluginId, launch: &crate::host::Launch) {
+        let result = self.host.launcher.launch(launch).map(|running| {
+            let pid = running.process.pid();
+            let (link, task) = stdio::run(id, running, self.mailbox.clone());
+            self.plugins.insert(id, link);
+            self.plugin_tasks.retain(|task| !task.is_finished());
+            self.plugin_tasks.push(task);
+            pid
+        });
+        self.queue.push_back(Input::Plugin(id, launched(result)));
+    }
+
+    fn write_to_plugin(&mut self, id: PluginId, frame: String) {
+        if let Some(link) = self.plugins.get(&id) {
+            link.write(frame + TERMINATOR);
+        }
+    }
+
+    fn listen(&mut self, address: std::net::SocketAddr) {
+        let bound = std::net::TcpListener::bind(address).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            let local = socket.local_addr()?;
+            self.peer_socket = Some(socket);
+            Ok(local)
+        });
+        let result = bound.map_err(|error| {
+            let text = error.to_string();
+            let why = text.split(" (os error").next().unwrap_or_default();
+            format!("Failed to bind socket for {address}: {why}")
+        });
+        self.queue.push_front(Input::Listening(result));
+    }
+
+    fn accept_peers(&mut self) {
+        let Some(socket) = self.peer_socket.take() else { return };
+        match tokio::net::TcpListener::from_std(socket) {
+            Ok(listener) => {
+                let keys = self.state.transport_keys();
+                let task = connectd::accept(listener, keys, self.peers.clone(), self.mailbox.clone());
+                self.peer_listener = Some(tokio::spawn(task));
+            }
+            Err(error) => {
+                let exit = Exit { code: 1, message: Some(format!("Taking peers: {error}")) };
+                self.queue.push_front(Input::Failed(exit));
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(events) = &self.host.events {
+            // Nobody listens any more.
+            drop(events.send(event));
+        }
+    }
+
+    /// Ends every task. A node that was killed writes nothing further; any other one first writes what it
+    /// has released.
+    fn wind_up(mut self, runtime: &tokio::runtime::Handle, killed: bool) {
+        stop(&mut self.rpc_listener);
+        stop(&mut self.peer_listener);
+        self.chain_task.abort();
+        self.plugins.clear();
+        let mut clients = self.clients.close_all();
+        let mut peers = self.peers.close_all();
+        if killed {
+            clients.abort_all();
+            peers.abort_all();
+        }
+        let plugin_tasks = std::mem::take(&mut self.plugin_tasks);
+        runtime.block_on(crate::wait::at_most(Duration::from_secs(1), async move {
+            while clients.join_next().await.is_some() {}
+            while peers.join_next().await.is_some() {}
+            for task in plugin_tasks {
+                // A task that panicked has nothing left to write.
+                drop(task.await);
+            }
+        }));
+    }
+}
+
+fn stop(task: &mut Option<JoinHandle<()>>) {
+    if let Some(task) = task.take() {
+        task.abort();
+    }
+}

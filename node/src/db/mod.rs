@@ -1,0 +1,168 @@
+//! The database: SQLite, with every write seen by `db_write` before it is committed
+//! (`db/exec.c`, `lightningd/plugin_hook.c:plugin_hook_db_sync`).
+
+pub(crate) mod schema;
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row};
+use std::path::Path;
+#[cfg(debug_assertions)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// A node's database. One transaction at a time, begun by the first write and ended by [`Db::commit`].
+///
+/// The first error sticks and is given out by [`Db::writes`]: nothing of a transaction that had one is
+/// committed.
+pub(crate) struct Db {
+    connection: Connection,
+    writes: Vec<String>,
+    in_transaction: bool,
+    data_version: u32,
+    failure: Option<rusqlite::Error>,
+    /// True while `exec` runs: a row that changes at another time has gone around `db_write`.
+    #[cfg(debug_assertions)]
+    writing: Arc<AtomicBool>,
+}
+
+impl Db {
+    /// Opens `path`, which need not exist.
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        // Not WAL: tools copy the one file. Not synchronous: a test's node need not survive a power cut.
+        connection.execute_batch(
+            "PRAGMA foreign_keys = ON; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = OFF;",
+        )?;
+        let mut db = Self {
+            connection,
+            writes: Vec::new(),
+            in_transaction: false,
+            data_version: 0,
+            failure: None,
+            #[cfg(debug_assertions)]
+            writing: Arc::default(),
+        };
+        if !db.is_new() {
+            db.data_version = db.intvar("data_version").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        }
+        #[cfg(debug_assertions)]
+        db.watch_rows()?;
+        Ok(db)
+    }
+
+    #[cfg(debug_assertions)]
+    fn watch_rows(&self) -> rusqlite::Result<()> {
+        let writing = Arc::clone(&self.writing);
+        self.connection.update_hook(Some(move |_: rusqlite::hooks::Action, _: &str, table: &str, _| {
+            assert!(writing.load(Ordering::Relaxed), "a row of {table} was changed outside of Db::exec");
+        }))
+    }
+
+    /// Whether it has no tables yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)) == Ok(0)
+    }
+
+    /// Executes one write. Its text, with the parameters in it, is shown to `db_write`.
+    /// Gives how many rows it changed.
+    pub(crate) fn exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> usize {
+        if self.failure.is_some() {
+            return 0;
+        }
+        self.try_exec(sql, params).unwrap_or_else(|error| {
+            self.failure = Some(error);
+            0
+        })
+    }
+
+    fn try_exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+        if !self.in_transaction {
+            self.connection.execute_batch("BEGIN")?;
+            self.in_transaction = true;
+        }
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (index, value) in params.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, value)?;
+        }
+        #[cfg(debug_assertions)]
+        self.writing.store(true, Ordering::Relaxed);
+        let changed = statement.raw_execute();
+        #[cfg(debug_assertions)]
+        self.writing.store(false, Ordering::Relaxed);
+        self.writes.push(statement.expanded_sql().unwrap_or_else(|| sql.to_owned()));
+        changed
+    }
+
+    /// Executes `sql` outside of any transaction and of `data_version`: CLN does so around the rewriting
+    /// of a table, and backup plugins are shown it.
+    pub(crate) fn exec_alone(&mut self, sql: &str) -> (u32, Vec<String>) {
+        if let Err(error) = self.connection.execute_batch(sql) {
+            self.failure.get_or_insert(error);
+        }
+        (self.data_version, vec![sql.to_owned()])
+    }
+
+    /// Every row of `sql`, mapped.
+    pub(crate) fn rows<T>(
+        &mut self,
+        sql: &str,
+        params: &[&dyn ToSql],
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Vec<T> {
+        let rows = || -> rusqlite::Result<Vec<T>> {
+            self.connection.prepare_cached(sql)?.query_map(params, map)?.collect()
+        };
+        rows().unwrap_or_else(|error| {
+            self.failure.get_or_insert(error);
+            Vec::new()
+        })
+    }
+
+    /// The integer `name` of the table `vars`.
+    pub(crate) fn intvar(&mut self, name: &str) -> Option<i64> {
+        self.rows("SELECT intval FROM vars WHERE name = ?", &[&name], |row| row.get(0)).pop()
+    }
+
+    /// Sets the integer `name` of the table `vars`; both attempts show in `writes`
+    /// (`db/utils.c:db_set_intvar`).
+    pub(crate) fn set_intvar(&mut self, name: &str, value: i64) {
+        if self.exec("UPDATE vars SET intval=? WHERE name=?;", &[&value, &name]) == 0 {
+            self.exec("INSERT INTO vars (name, intval) VALUES (?, ?);", &[&name, &value]);
+        }
+    }
+
+    /// Sets the blob `name` of the table `vars`, which must be new.
+    pub(crate) fn add_blobvar(&mut self, name: &str, value: &[u8]) {
+        self.exec("INSERT INTO vars (name, blobval) VALUES (?, ?);", &[&name, &value]);
+    }
+
+    /// Ends the writing of the transaction, if there is one: its number and its statements, which
+    /// `db_write` must see before [`Db::commit`].
+    pub(crate) fn writes(&mut self) -> Result<Option<(u32, Vec<String>)>, String> {
+        if self.in_transaction && self.failure.is_none() {
+            let bump = "UPDATE vars SET intval = intval + 1 WHERE name = 'data_version' AND intval = ?";
+            let old = self.data_version;
+            if self.exec(bump, &[&old]) == 0 && self.failure.is_none() {
+                return Err("Optimistic lock on the database failed. There may be a concurrent access to the \
+                     database. Aborting since concurrent access is unsafe."
+                    .to_owned());
+            }
+        }
+        if let Some(error) = self.failure.take() {
+            return Err(format!("Error executing statement: {error}"));
+        }
+        if !self.in_transaction {
+            return Ok(None);
+        }
+        self.data_version = self.data_version.wrapping_add(1);
+        Ok(Some((self.data_version, std::mem::take(&mut self.writes))))
+    }
+
+    /// Commits what [`Db::writes`] gave.
+    pub(crate) fn commit(&mut self) -> Result<(), String> {
+        self.in_transaction = false;
+        self.connection.execute_batch("COMMIT").map_err(|error| format!("Error committing: {error}"))
+    }
+}

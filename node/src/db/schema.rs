@@ -1,0 +1,85 @@
+//! The tables: names and columns as in CLN v26.06.6's final schema (`wallet/migrations.c`), the text our own.
+//!
+//! A new database is made in CLN's steps, because backup plugins see them: tables; then one table
+//! rewritten, between two lone pragmas that repeat the `data_version`; then the rest.
+
+use super::Db;
+
+/// The schema version that v26.06.6 writes into `version`.
+const VERSION: i64 = 282;
+
+const FIRST: [&str; 10] = [
+    "CREATE TABLE version (version INTEGER)",
+    "INSERT INTO version VALUES (1)",
+    "CREATE TABLE vars (name TEXT, val TEXT, intval INTEGER, blobval BLOB, PRIMARY KEY (name))",
+    "INSERT INTO vars (name, intval) VALUES ('next_pay_index', 1)",
+    "INSERT INTO vars (name, intval) VALUES ('data_version', 0)",
+    "CREATE TABLE peers (id INTEGER, node_id BLOB UNIQUE, address TEXT, feature_bits BLOB DEFAULT NULL, \
+     last_known_address BLOB DEFAULT NULL, PRIMARY KEY (id))",
+    "CREATE TABLE blocks (height INTEGER, hash BLOB, prev_hash BLOB, UNIQUE (height))",
+    "CREATE TABLE invoices (id INTEGER, state INTEGER, msatoshi INTEGER, payment_hash BLOB, payment_key BLOB, \
+     label TEXT, expiry_time INTEGER, pay_index INTEGER, msatoshi_received INTEGER, paid_timestamp INTEGER, \
+     bolt11 TEXT, description TEXT, features BLOB DEFAULT '', local_offer_id BLOB DEFAULT NULL, \
+     updated_index INTEGER DEFAULT 0, paid_txid BLOB DEFAULT NULL, paid_outnum INTEGER DEFAULT NULL, \
+     PRIMARY KEY (id), UNIQUE (label), UNIQUE (payment_hash))",
+    "CREATE TABLE datastore (key BLOB, data BLOB, generation INTEGER, PRIMARY KEY (key))",
+    "CREATE TABLE payments (id INTEGER, timestamp INTEGER, status INTEGER, payment_hash BLOB, \
+     PRIMARY KEY (id), UNIQUE (payment_hash))",
+];
+
+const PAYMENTS_REWRITTEN: [&str; 4] = [
+    "ALTER TABLE payments RENAME TO temp_payments",
+    "CREATE TABLE payments (id INTEGER, timestamp INTEGER, status INTEGER, payment_hash BLOB, destination BLOB, \
+     msatoshi INTEGER, payment_preimage BLOB, msatoshi_sent INTEGER, description TEXT, bolt11 TEXT, \
+     total_msat INTEGER, partid INTEGER, groupid INTEGER NOT NULL DEFAULT 0, completed_at INTEGER DEFAULT NULL, \
+     updated_index INTEGER DEFAULT 0, PRIMARY KEY (id), UNIQUE (payment_hash, partid, groupid))",
+    "INSERT INTO payments (id, timestamp, status, payment_hash) \
+     SELECT id, timestamp, status, payment_hash FROM temp_payments",
+    "DROP TABLE temp_payments",
+];
+
+const REST: [&str; 3] = [
+    "CREATE TABLE db_upgrades (upgrade_from INTEGER, lightning_version TEXT)",
+    "CREATE TABLE addresses (keyidx INTEGER, addrtype INTEGER)",
+    "CREATE TABLE utxoset (txid BLOB, outnum INTEGER, blockheight INTEGER, spendheight INTEGER, txindex INTEGER, \
+     scriptpubkey BLOB, satoshis BIGINT, PRIMARY KEY (txid, outnum))",
+];
+
+/// What one step of making the database wrote.
+pub(crate) enum Written {
+    /// A transaction, which is to be committed as any other.
+    Transaction,
+    /// A statement of its own, to be shown with the last `data_version`.
+    Alone(u32, Vec<String>),
+    /// Nothing: the database is made.
+    Done,
+}
+
+/// The `step`-th step of making a new database.
+pub(crate) fn create(db: &mut Db, step: usize) -> Written {
+    let statements: &[&str] = match step {
+        0 => &FIRST,
+        1 => return alone(db, "PRAGMA foreign_keys = OFF;"),
+        2 => &PAYMENTS_REWRITTEN,
+        3 => return alone(db, "PRAGMA foreign_keys = ON;"),
+        4 => &REST,
+        _ => return Written::Done,
+    };
+    for statement in statements {
+        db.exec(statement, &[]);
+    }
+    if step == 4 {
+        db.exec("UPDATE version SET version=?;", &[&VERSION]);
+    }
+    Written::Transaction
+}
+
+fn alone(db: &mut Db, pragma: &str) -> Written {
+    let (data_version, writes) = db.exec_alone(pragma);
+    Written::Alone(data_version, writes)
+}
+
+/// A start of an existing database: v26.06.6 writes its schema version every time.
+pub(crate) fn reopen(db: &mut Db) {
+    db.exec("UPDATE version SET version=?;", &[&VERSION]);
+}

@@ -1,0 +1,119 @@
+//! Everything that can happen to a node.
+//!
+//! The core is a function of these: it does no I/O, reads no clock of its own and waits for nobody. The
+//! I/O tasks turn bytes into inputs; [`crate::output`] lists what the core asks them to do.
+
+use crate::chain::backend::{ChainReply, ChainRequest};
+use crate::event::Exit;
+use bitcoin::secp256k1::PublicKey;
+use std::net::SocketAddr;
+
+/// A plugin, by order of registration. Numbers are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PluginId(pub(crate) u64);
+
+/// A connection to the RPC socket or to a peer. Numbers are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The node has been started.
+    Start,
+    /// The next step of something that takes several database transactions.
+    Step(Step),
+    /// From a plugin.
+    Plugin(PluginId, PluginInput),
+    /// From a client of the RPC socket.
+    Rpc(ConnectionId, RpcInput),
+    /// From a peer or the socket on which peers are taken.
+    Peer(ConnectionId, PeerInput),
+    /// The socket for peers is bound, or why not.
+    Listening(Result<SocketAddr, String>),
+    /// The Bitcoin backend answered.
+    Chain(ChainRequest, Result<ChainReply, String>),
+    /// bitcoind is said to have a new block.
+    PokeChain,
+    /// A timer has run out.
+    Timer(Timer),
+    /// The surroundings failed in a way that ends the node.
+    Failed(Exit),
+}
+
+/// From a plugin.
+#[derive(Debug)]
+pub(crate) enum PluginInput {
+    /// It runs, with this process id if it has one; or `exec` failed with this.
+    Launched(Result<Option<u32>, String>),
+    /// It wrote this to its standard output.
+    Bytes(Vec<u8>),
+    /// One JSON value that it wrote.
+    Frame {
+        /// The value.
+        frame: String,
+        /// Everything that was unread when it was cut off, itself included: lightningd quotes that.
+        unread: String,
+    },
+    /// It wrote what cannot be JSON.
+    NotJson(String),
+    /// It closed its standard output.
+    Closed,
+}
+
+/// From a client of the RPC socket.
+#[derive(Debug)]
+pub(crate) enum RpcInput {
+    /// One JSON value.
+    Request(String),
+    /// Bytes that cannot be JSON.
+    NotJson(Vec<u8>),
+    /// The client hung up.
+    Closed,
+}
+
+/// From a peer.
+#[derive(Debug)]
+pub(crate) enum PeerInput {
+    /// The BOLT 8 handshake is done.
+    Connected {
+        /// Who it is.
+        id: PublicKey,
+        /// Where it is.
+        address: SocketAddr,
+        /// Whether it came to us.
+        incoming: bool,
+    },
+    /// The outgoing connection, or its handshake, failed.
+    Failed(String),
+    /// A decrypted message.
+    Message(Vec<u8>),
+    /// The connection is gone.
+    Closed,
+}
+
+/// What the core wants to go on with after the current transaction is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The n-th step of creating or opening the database.
+    Database(usize),
+    /// The database is open: ask the Bitcoin backend.
+    SetupTopology,
+    /// The first block is known: take RPC clients and initialise plugins.
+    InitPlugins,
+    /// The tip has changed and is recorded.
+    TipRecorded,
+}
+
+/// A timer of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// Ask the Bitcoin backend for the next block.
+    PollChain,
+    /// A plugin has had its time to answer `getmanifest` or `init`.
+    PluginStartup(PluginId),
+    /// A plugin has had its time to exit after `shutdown`.
+    PluginStop(PluginId),
+    /// All plugins have had their time to exit.
+    Shutdown,
+}

@@ -1,0 +1,212 @@
+//! Notifications: the node's own to plugins, and what plugins may send (`lightningd/notification.c`,
+//! `plugin.c:plugin_notification_handle`).
+
+use super::{Plugin, PluginState};
+use crate::event::{LogLevel, LogLine};
+use crate::input::PluginId;
+use crate::output::Output;
+use crate::state::{Phase, State};
+use leyden_protocol::{Envelope, Id, catalogue, json, message};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+impl State {
+    /// Sends a native notification to everybody who subscribed: first those who named the topic, then
+    /// those who subscribed to `*` (`plugin.c:plugins_notify`; who did both hears it twice).
+    pub(crate) fn notify(&mut self, topic: &str, fields: Value) {
+        let subscribers = self.subscribers(topic);
+        if subscribers.is_empty() {
+            return;
+        }
+        let frame = self.native_frame(topic, fields);
+        for plugin in subscribers {
+            self.out.push(Output::ToPlugin(plugin, frame.clone()));
+        }
+    }
+
+    /// Sends a native notification to one plugin, if it subscribed. Says whether it did.
+    pub(crate) fn notify_one(&mut self, plugin: PluginId, topic: &str, fields: Value) -> bool {
+        let star = self.profile.star_subscription();
+        let wants = |plugin: &Plugin| plugin.subscribes(topic) || (star && plugin.subscribes("*"));
+        let subscribed = self.plugins.get(plugin).is_some_and(wants);
+        if subscribed {
+            let frame = self.native_frame(topic, fields);
+            self.out.push(Output::ToPlugin(plugin, frame));
+        }
+        subscribed
+    }
+
+    fn native_frame(&self, topic: &str, fields: Value) -> String {
+        let params = if self.profile.wraps(topic) { json!({ topic: fields }) } else { fields };
+        message::notification(topic, &to_raw_value(&params).expect("a notification is JSON"))
+    }
+
+    fn subscribers(&self, topic: &str) -> Vec<PluginId> {
+        let ready =
+            if self.profile.notifies_after_init_only() { PluginState::InitComplete } else { PluginState::NeedsInit };
+        let in_star = catalogue::topic_named(topic).is_none_or(|topic| topic.in_star);
+        let star = in_star && self.profile.star_subscription();
+        let who_subscribed = |name: &str| {
+            let wants = |(_, plugin): &(PluginId, &Plugin)| plugin.state >= ready && plugin.subscribes(name);
+            self.plugins.iter().filter(wants).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        let mut subscribers = who_subscribed(topic);
+        if star {
+            subscribers.extend(who_subscribed("*"));
+        }
+        subscribers
+    }
+
+    /// `warning` and `log`, of a line that was just logged.
+    pub(crate) fn notify_of_log(&mut self, line: &LogLine) {
+        let seconds = line.time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let fields = |level: &str| {
+            json!({
+                "level": level,
+                "time": format!("{}.{:09}", seconds.as_secs(), seconds.subsec_nanos()),
+                "timestamp": humantime::format_rfc3339_millis(line.time).to_string(),
+                "source": line.source,
+                "log": line.text,
+            })
+        };
+        match line.level {
+            LogLevel::Unusual => self.notify("warning", fields("warn")),
+            LogLevel::Broken => self.notify("warning", fields("error")),
+            _ => {}
+        }
+        if self.log.prints(line.level) {
+            self.notify("log", fields(line.level.name()));
+        }
+    }
+
+    /// `plugin_started`.
+    pub(crate) fn notify_of_plugin(&mut self, topic: &str, id: PluginId) {
+        if let Some(fields) = self.plugins.get(id).map(plugin_fields) {
+            self.notify(topic, fields);
+        }
+    }
+
+    /// `plugin_stopped`, of a plugin that is no longer registered.
+    pub(crate) fn notify_plugin_stopped(&mut self, plugin: &Plugin) {
+        self.notify("plugin_stopped", plugin_fields(plugin));
+    }
+
+    /// Complains of subscriptions to topics that nobody sends. It is done every time manifests settle.
+    pub(crate) fn complain_about_topics(&mut self) {
+        let known = |topic: &str| {
+            topic == "*"
+                || catalogue::topic_named(topic).is_some()
+                || self.plugins.iter().any(|(_, plugin)| plugin.declares_topic(topic))
+        };
+        let mut unknown = Vec::new();
+        for (_, plugin) in self.plugins.iter() {
+            for topic in plugin.manifest.subscriptions.iter().filter(|topic| !known(topic)) {
+                unknown.push((plugin.log_source(), topic.clone()));
+            }
+        }
+        for (source, topic) in unknown {
+            let text = format!("topic '{topic}' is not a known notification topic");
+            self.log(LogLevel::Unusual, &source, &text);
+        }
+    }
+
+    /// A plugin sent a notification.
+    pub(crate) fn plugin_notification(&mut self, id: PluginId, notification: &Envelope<'_>) {
+        let (Some(method), Some(params)) = (notification.method_name(), notification.params) else {
+            let text = notification.text;
+            let why = format!(r#"Malformed JSON-RPC notification missing "method" or "params": {text}"#);
+            return self.kill_plugin(id, LogLevel::Unusual, &why);
+        };
+        match method.as_str() {
+            "log" => self.plugin_log(id, params),
+            "message" | "progress" => self.plugin_progress(id, &method, notification),
+            topic => self.forward_custom(id, topic, params),
+        }
+    }
+
+    fn plugin_log(&mut self, id: PluginId, params: &str) {
+        let level = json::member(params, "level");
+        let Some(text) = json::member(params, "message").and_then(json::string) else {
+            let why = r#"Log notification from plugin doesn't have a string "message" field"#;
+            return self.kill_plugin(id, LogLevel::Unusual, why);
+        };
+        let parsed = level.map_or(Ok(LogLevel::Info), |level| json::bare(level).parse());
+        match parsed {
+            Ok(level) if level != LogLevel::Io => {
+                let Some(source) = self.plugins.get(id).map(Plugin::log_source) else { return };
+                for line in text.split('\n') {
+                    self.log(level, &source, line);
+                }
+            }
+            _ => {
+                let why = format!(
+                    r#"Unknown log-level {}, valid values are "trace", "debug", "info", "warn", or "error"."#,
+                    level.unwrap_or_default()
+                );
+                self.kill_plugin(id, LogLevel::Unusual, &why);
+            }
+        }
+    }
+
+    /// `message` and `progress` go to the client whose command the plugin serves, if it asked for them.
+    fn plugin_progress(&mut self, id: PluginId, method: &str, notification: &Envelope<'_>) {
+        let params = notification.params.unwrap_or_default();
+        let Some(token) = json::member(params, "id") else {
+            let why = r#"JSON-RPC notify "id"-field is not present"#;
+            return self.kill_plugin(id, LogLevel::Unusual, why);
+        };
+        let Some(client) = self.requests.client_of(&Id::from_token(token), id).cloned() else { return };
+        if !self.connections.wants_notifications(client.connection) {
+            return;
+        }
+        let start = token.as_ptr() as usize - params.as_ptr() as usize;
+        let params = format!("{}{}{}", &params[..start], client.id, &params[start + token.len()..]);
+        let frame = message::notification(method, &json::raw(params));
+        self.out.push(Output::ToClient(client.connection, frame));
+    }
+
+    fn forward_custom(&mut self, id: PluginId, topic: &str, params: &str) {
+        let Some(plugin) = self.plugins.get(id) else { return };
+        let source = plugin.log_source();
+        if !plugin.declares_topic(topic) {
+            let text = format!(
+                "Plugin attempted to send a notification to topic \"{topic}\" it hasn't declared in its \
+                 manifest, not forwarding to subscribers."
+            );
+            return self.log(LogLevel::Unusual, &source, &text);
+        }
+        let origin = plugin.shortname.clone();
+        let frame = if self.profile.custom_notification_origin_at_top() {
+            let (topic, origin) = (json::quoted(topic), json::quoted(&origin));
+            format!(r#"{{"jsonrpc":"2.0","method":{topic},"origin":{origin},"params":{params}}}"#)
+        } else {
+            let payload: Box<RawValue> = json::raw(params);
+            let params = to_raw_value(&json!({ "origin": origin, "payload": payload }));
+            message::notification(topic, &params.expect("a notification is JSON"))
+        };
+        for subscriber in self.subscribers(topic) {
+            self.out.push(Output::ToPlugin(subscriber, frame.clone()));
+        }
+    }
+
+    /// Tells a plugin to exit. Says whether it wants to be told.
+    pub(crate) fn notify_shutdown(&mut self, id: PluginId) -> bool {
+        let up = self.plugins.get(id).is_some_and(|plugin| plugin.state == PluginState::InitComplete);
+        up && self.phase >= Phase::Inits && self.notify_one(id, "shutdown", json!({}))
+    }
+}
+
+impl Plugin {
+    fn declares_topic(&self, topic: &str) -> bool {
+        self.manifest.notifications.iter().any(|own| own.method == topic)
+    }
+}
+
+fn plugin_fields(plugin: &Plugin) -> Value {
+    let methods: Vec<&str> = plugin.manifest.rpcmethods.iter().map(|method| method.name.as_str()).collect();
+    json!({
+        "plugin_name": plugin.shortname,
+        "plugin_path": plugin.path.display().to_string(),
+        "methods": methods,
+    })
+}

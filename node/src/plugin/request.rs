@@ -1,0 +1,118 @@
+//! Requests to plugins, and who waits for the answers.
+
+use super::hook::HookCall;
+use crate::event::LogLevel;
+use crate::input::PluginId;
+use crate::jsonrpc::Client;
+use crate::output::Output;
+use crate::state::State;
+use leyden_protocol::id::IdSource;
+use leyden_protocol::{Envelope, Id, message};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(crate) enum Awaiting {
+    /// The plugin's registration.
+    Manifest,
+    /// The plugin's start.
+    Init,
+    /// An RPC client whose command the plugin brings.
+    PassThrough(Client),
+    /// A hook's chain.
+    Hook(HookCall),
+}
+
+/// The node's requests.
+#[derive(Default)]
+pub(crate) struct Requests {
+    pub(crate) ids: IdSource,
+    pending: BTreeMap<Id, (PluginId, Awaiting)>,
+}
+
+impl Requests {
+    pub(crate) fn wait(&mut self, id: Id, plugin: PluginId, awaiting: Awaiting) {
+        self.pending.insert(id, (plugin, awaiting));
+    }
+
+    /// The one who waits for the answer with this id from this plugin.
+    pub(crate) fn take(&mut self, id: &Id, plugin: PluginId) -> Option<Awaiting> {
+        match self.pending.get(id) {
+            Some((owner, _)) if *owner == plugin => self.pending.remove(id).map(|(_, awaiting)| awaiting),
+            _ => None,
+        }
+    }
+
+    /// The ids that `plugin` has not answered, oldest first.
+    fn unanswered(&self, plugin: PluginId) -> Vec<Id> {
+        self.pending.iter().filter(|(_, (owner, _))| *owner == plugin).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The client whose command `plugin` serves under `id`.
+    pub(crate) fn client_of(&self, id: &Id, plugin: PluginId) -> Option<&Client> {
+        match self.pending.get(id) {
+            Some((owner, Awaiting::PassThrough(client))) if *owner == plugin => Some(client),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.pending.clear();
+    }
+}
+
+impl State {
+    /// A new id for a request of `method` to `plugin`.
+    pub(crate) fn next_id(&mut self, plugin: PluginId, method: &str, cause: Option<&Id>) -> Id {
+        let known = self.plugins.get(plugin);
+        let manifest = known.filter(|plugin| plugin.state > super::PluginState::AwaitingGetmanifest);
+        let nonnumericids = manifest.map(|plugin| plugin.manifest.nonnumericids == Some(true));
+        self.requests.ids.next(self.profile.id_form(nonnumericids), method, cause)
+    }
+
+    /// Sends a request and notes who waits for the answer.
+    pub(crate) fn request(
+        &mut self,
+        plugin: PluginId,
+        method: &str,
+        params: &RawValue,
+        cause: Option<&Id>,
+        awaiting: Awaiting,
+    ) {
+        let id = self.next_id(plugin, method, cause);
+        let frame = message::request(&id, method, params);
+        self.requests.wait(id, plugin, awaiting);
+        self.out.push(Output::ToPlugin(plugin, frame));
+    }
+
+    /// A plugin has answered something.
+    pub(crate) fn plugin_response(&mut self, plugin: PluginId, response: &Envelope<'_>) {
+        let id = response.id().expect("the caller has seen an id");
+        match self.requests.take(&id, plugin) {
+            Some(Awaiting::Manifest) => self.manifest_answered(plugin, response),
+            Some(Awaiting::Init) => self.init_answered(plugin, response),
+            Some(Awaiting::PassThrough(client)) => {
+                let text = response.with_id(&client.id);
+                self.reply_verbatim(&client, &text);
+            }
+            Some(Awaiting::Hook(call)) => self.hook_answered(call, plugin, response),
+            None if self.profile.unknown_response_kills() => {
+                let why = format!("Received a JSON-RPC response for non-existent request '{}'", id.cause());
+                self.kill_plugin(plugin, LogLevel::Unusual, &why);
+            }
+            None => {}
+        }
+    }
+
+    /// Answers in the name of a plugin that is gone everything it owed (`plugin.c:destroy_plugin`).
+    pub(crate) fn fail_requests_of(&mut self, plugin: PluginId) {
+        for id in self.requests.unanswered(plugin) {
+            let text = format!(
+                r#"{{"jsonrpc": "2.0","id": {id},"error": {{"code":-4, "message":"Plugin terminated before replying to RPC call."}}}}"#
+            );
+            let response = Envelope::parse(&text).expect("the text is a JSON object");
+            self.plugin_response(plugin, &response);
+        }
+    }
+}

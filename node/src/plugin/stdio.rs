@@ -1,0 +1,75 @@
+//! The I/O task of one plugin: its two pipes and its process.
+
+use crate::actor::Mailbox;
+use crate::host::RunningPlugin;
+use crate::input::{Input, PluginId, PluginInput};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// The core's end of a plugin. Dropping it closes the plugin's pipes once everything is written.
+pub(crate) struct PluginLink {
+    frames: mpsc::UnboundedSender<String>,
+    kill: oneshot::Sender<()>,
+}
+
+impl PluginLink {
+    /// Writes a frame.
+    pub(crate) fn write(&self, frame: String) {
+        // An error means that the task has ended; the core hears of that by itself.
+        drop(self.frames.send(frame));
+    }
+
+    /// SIGKILLs the plugin, even if it reads nothing.
+    pub(crate) fn kill(self) {
+        drop(self.kill.send(()));
+    }
+}
+
+/// Starts the task. It ends when the plugin is killed or let go.
+pub(crate) fn run(id: PluginId, plugin: RunningPlugin, mailbox: Mailbox) -> (PluginLink, JoinHandle<()>) {
+    let (frames, to_write) = mpsc::unbounded_channel();
+    let (kill, killed) = oneshot::channel();
+    (PluginLink { frames, kill }, tokio::spawn(drive(id, plugin, mailbox, to_write, killed)))
+}
+
+async fn drive(
+    id: PluginId,
+    plugin: RunningPlugin,
+    mailbox: Mailbox,
+    mut to_write: mpsc::UnboundedReceiver<String>,
+    killed: oneshot::Receiver<()>,
+) {
+    let RunningPlugin { mut stdin, mut stdout, mut process } = plugin;
+    let reading = async {
+        let mut chunk = vec![0; 16 * 1024];
+        loop {
+            match stdout.read(&mut chunk).await {
+                Ok(0) | Err(_) => break,
+                Ok(length) => mailbox.send(Input::Plugin(id, PluginInput::Bytes(chunk[..length].to_vec()))),
+            }
+        }
+        mailbox.send(Input::Plugin(id, PluginInput::Closed));
+        // The core decides what becomes of the process.
+        std::future::pending::<()>().await;
+    };
+    let writing = async {
+        let mut open = true;
+        while let Some(frame) = to_write.recv().await {
+            // A plugin that does not read its input any more is noticed by its output.
+            open = open && stdin.write_all(frame.as_bytes()).await.is_ok() && stdin.flush().await.is_ok();
+        }
+    };
+    // A dropped link is not a kill: `writing` ends by itself then.
+    let killed = async {
+        if killed.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = killed => process.kill(),
+        () = writing => process.release(),
+        () = reading => {}
+    }
+}

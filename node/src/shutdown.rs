@@ -1,0 +1,51 @@
+//! The end of a node (`lightningd.c:main` behind `stop:`, `plugin.c:shutdown_plugins`).
+
+use crate::event::{Exit, LogLevel};
+use crate::input::Timer;
+use crate::jsonrpc::RpcRequest;
+use crate::output::Output;
+use crate::state::{Phase, State};
+use leyden_protocol::message::RpcError;
+
+impl State {
+    /// `stop`: answered last, when every plugin is gone.
+    pub(crate) fn command_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
+        crate::command::params::Params::parse(request, &[], false)?;
+        self.stop_request.get_or_insert(request.client.clone());
+        self.phase = Phase::Stopping;
+        self.out.push(Output::StopListeningRpc);
+        self.requests.forget_all();
+        for id in self.plugins.ids() {
+            if !self.notify_shutdown(id) {
+                self.out.push(Output::ReleasePlugin(id));
+                self.destroy_plugin(id);
+            }
+        }
+        let after = self.config.plugin_shutdown_timeout.unwrap_or(self.profile.shutdown_timeout());
+        self.out.push(Output::SetTimer(Timer::Shutdown, after));
+        self.shutdown_may_be_complete();
+        Ok(())
+    }
+
+    /// Plugins have had their time.
+    pub(crate) fn shutdown_timeout(&mut self) {
+        for id in self.plugins.ids() {
+            let Some(plugin) = self.plugins.get(id) else { continue };
+            let text = format!("{}: failed to self-terminate in time, killing.", plugin.shortname);
+            self.log_main(LogLevel::Debug, &text);
+            self.out.push(Output::ReleasePlugin(id));
+            self.destroy_plugin(id);
+        }
+        self.shutdown_may_be_complete();
+    }
+
+    /// Once no plugin is left, `stop` is answered and the node ends.
+    pub(crate) fn shutdown_may_be_complete(&mut self) {
+        if self.phase != Phase::Stopping || !self.plugins.is_empty() {
+            return;
+        }
+        let Some(client) = self.stop_request.take() else { return };
+        self.reply(&client, &"Shutdown complete");
+        self.out.push(Output::Exit(Exit { code: 0, message: None }));
+    }
+}

@@ -1,0 +1,184 @@
+//! The start of a node, in lightningd's order (`lightningd/lightningd.c:main`): manifests, database,
+//! Bitcoin backend, RPC socket, `init` of every plugin, peers.
+
+use crate::config::Config;
+use crate::db::Db;
+use crate::db::schema::{self, Written};
+use crate::event::{Event, LogLevel};
+use crate::host::Host;
+use crate::input::Step;
+use crate::log::Log;
+use crate::output::Output;
+use crate::plugin::PluginState;
+use crate::plugin::lifecycle::executable;
+use crate::state::{Phase, State};
+use bitcoin::Network;
+use leyden_bolt::HsmSecret;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Makes the directories and reads the secret. `Err` is what lightningd would print before it exits.
+pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
+    let network_dir = config.network_dir();
+    fs::create_dir_all(&network_dir).map_err(|error| format!("{}: {error}", network_dir.display()))?;
+    let log = Log::open(
+        &config.log_files,
+        config.log_level,
+        &config.log_prefix,
+        host.events.clone(),
+        host.clock.clone(),
+    )
+    .map_err(|error| format!("Failed to open log file {error}"))?;
+    let secret = hsm_secret(&network_dir.join("hsm_secret"))?;
+    let (node_key, wallet) = (secret.node_key(), secret.wallet(Network::Regtest));
+    Ok(State::new(config, host, log, node_key, wallet))
+}
+
+/// Reads the secret of the node, or makes one, as lightningd does.
+fn hsm_secret(path: &Path) -> Result<HsmSecret, String> {
+    let explain = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    if !path.exists() {
+        let mut entropy = [0; 16];
+        getrandom::fill(&mut entropy).map_err(|error| explain(&error))?;
+        fs::write(path, HsmSecret::new_file(&entropy)).map_err(|error| explain(&error))?;
+    }
+    let contents = fs::read(path).map_err(|error| explain(&error))?;
+    HsmSecret::parse(&contents).map_err(|error| explain(&error))
+}
+
+impl State {
+    /// The first thing that happens: every plugin is run and asked for its manifest.
+    pub(crate) fn start(&mut self) {
+        self.log_main(LogLevel::Info, self.profile.version());
+        for plugin in self.config.plugins.clone() {
+            match executable(&plugin.path) {
+                Ok(path) if self.plugins.called(&path.display().to_string()).is_some() => {
+                    return self.fatal(&format!("Failed to register {}: Invalid argument", path.display()));
+                }
+                Ok(path) => self.register_plugin(&path, plugin.important, None),
+                Err(why) => {
+                    let path = plugin.path.display();
+                    return self.fatal(&format!("Failed to register {path}: {why}"));
+                }
+            }
+        }
+        if self.plugins.is_empty() {
+            self.manifests_settled();
+        }
+    }
+
+    /// Every manifest is in.
+    pub(crate) fn manifests_settled(&mut self) {
+        self.set_configured_options();
+        if self.exit.is_some() {
+            return;
+        }
+        self.phase = Phase::Database;
+        match self.config.addr {
+            Some(address) => self.out.push(Output::ListenPeers(address)),
+            None => self.open_database(),
+        }
+    }
+
+    /// The socket for peers is bound.
+    pub(crate) fn listening(&mut self, address: SocketAddr) {
+        self.binding = Some(address);
+        self.log(LogLevel::Debug, "connectd", &format!("Created listener on {address}"));
+        self.open_database();
+    }
+
+    fn open_database(&mut self) {
+        let path = self.config.network_dir().join("lightningd.sqlite3");
+        match Db::open(&path) {
+            Ok(db) => {
+                let is_new = db.is_new();
+                self.set_db(db);
+                if is_new {
+                    self.log_main(LogLevel::Info, "Creating database");
+                    self.make_database(0);
+                } else {
+                    schema::reopen(self.db());
+                    self.check_node_id();
+                    self.out.push(Output::Again(Step::SetupTopology));
+                }
+            }
+            Err(error) => self.fatal(&format!("Failed to open database {}: {error}", path.display())),
+        }
+    }
+
+    /// The next step of making the database; each is a transaction, or a call of `db_write` of its own.
+    pub(crate) fn make_database(&mut self, step: usize) {
+        match schema::create(self.db(), step) {
+            Written::Transaction => self.out.push(Output::Again(Step::Database(step + 1))),
+            Written::Alone(data_version, writes) => {
+                self.show_unversioned(data_version, writes);
+                self.out.push(Output::Again(Step::Database(step + 1)));
+            }
+            Written::Done => {
+                let node_id = self.node_id.serialize();
+                let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
+                self.db().add_blobvar("genesis_hash", genesis.as_ref());
+                self.db().add_blobvar("node_id", &node_id);
+                self.out.push(Output::Again(Step::SetupTopology));
+            }
+        }
+    }
+
+    /// A database belongs to one secret.
+    fn check_node_id(&mut self) {
+        let stored: Vec<Vec<u8>> =
+            self.db().rows("SELECT blobval FROM vars WHERE name = 'node_id'", &[], |row| row.get(0));
+        let ours = self.node_id.serialize();
+        if let Some(stored) = stored.first().filter(|stored| stored[..] != ours) {
+            let message = format!(
+                "Wallet node_id does not match HSM: {} != {}",
+                hex::encode(stored),
+                hex::encode(ours)
+            );
+            self.fatal(&message);
+        }
+    }
+
+    /// The first block is recorded: clients are served, and plugins initialised.
+    pub(crate) fn init_plugins(&mut self) {
+        self.phase = Phase::Inits;
+        self.out.push(Output::ListenRpc(self.config.network_dir().join("lightning-rpc")));
+        self.manifests_may_be_settled();
+        // With no plugin there is nothing to wait for. A real node of v26.06.6 would wait all the same.
+        self.inits_may_be_complete();
+    }
+
+    /// Every plugin may have answered `init` now: then the node is up.
+    pub(crate) fn inits_may_be_complete(&mut self) {
+        if self.phase != Phase::Inits || !self.plugins.all_at_least(PluginState::InitComplete) {
+            return;
+        }
+        self.phase = Phase::Running;
+        self.out.push(Output::AcceptPeers);
+        let (id, version) = (self.node_id, self.profile.version());
+        let text = format!(
+            "Server started with public key {id}, alias {} (color #{}) and lightningd {version}",
+            self.alias(),
+            self.color(),
+        );
+        self.log_main(LogLevel::Info, "--------------------------------------------------");
+        self.log_main(LogLevel::Info, &text);
+        let port = self.binding.map_or(0, |address| address.port());
+        self.tell(Event::Started { id: id.to_string(), port });
+        self.poll_chain();
+    }
+
+    /// `--alias`, or one made from the node id, as CLN makes it (`lightningd/options.c:setup_default`).
+    pub(crate) fn alias(&self) -> String {
+        self.config.alias.clone().unwrap_or_else(|| {
+            let id = self.node_id.serialize();
+            format!("LEYDEN-{}-{}", hex::encode(&id[1..4]).to_uppercase(), self.profile.version())
+        })
+    }
+
+    /// The first three bytes of the node id.
+    pub(crate) fn color(&self) -> String {
+        hex::encode(&self.node_id.serialize()[..3])
+    }
+}

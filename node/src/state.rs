@@ -1,0 +1,191 @@
+//! The node's state and the one function that changes it.
+//!
+//! `State` does no I/O: [`State::handle`] takes an [`Input`], and what is to be done about it collects in
+//! `out`, to be released by [`crate::actor`] once the database is committed. The subjects live in their own
+//! modules as further `impl State` blocks, named after lightningd's files.
+
+use crate::chain::topology::Topology;
+use crate::config::Config;
+use crate::db::Db;
+use crate::event::{Event, Exit, LogLevel};
+use crate::host::Host;
+use crate::input::{Input, PluginInput, Step, Timer};
+use crate::jsonrpc::{Client, Connections};
+use crate::log::Log;
+use crate::output::Output;
+use crate::peer::Peers;
+use crate::plugin::Plugins;
+use crate::plugin::hook::Hooks;
+use crate::plugin::request::Requests;
+use crate::world::{Clock, Entropy};
+use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
+use leyden_bolt::FeatureSet;
+use leyden_bolt::keys::Wallet;
+use leyden_protocol::Profile;
+use std::net::SocketAddr;
+
+/// How far a node is (spec of lightningd's start: `lightningd.c:main`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Plugins have been asked for their manifests.
+    Manifests,
+    /// The database is being made or opened.
+    Database,
+    /// The Bitcoin backend has been asked for the first block.
+    Topology,
+    /// Plugins have been sent `init`.
+    Inits,
+    /// Everything is up.
+    Running,
+    /// `stop` was called: plugins have been told.
+    Stopping,
+}
+
+/// A node.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) profile: Profile,
+    pub(crate) phase: Phase,
+    pub(crate) out: Vec<Output>,
+    /// Set by [`State::fatal`]: nothing further is handled, nothing of this input committed.
+    pub(crate) exit: Option<Exit>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) node_key: SecretKey,
+    pub(crate) node_id: PublicKey,
+    pub(crate) wallet: Wallet,
+    pub(crate) features: FeatureSet,
+    pub(crate) binding: Option<SocketAddr>,
+    pub(crate) plugins: Plugins,
+    pub(crate) requests: Requests,
+    pub(crate) hooks: Hooks,
+    pub(crate) connections: Connections,
+    /// The `stop` to be answered last.
+    pub(crate) stop_request: Option<Client>,
+    pub(crate) peers: Peers,
+    pub(crate) topology: Topology,
+    /// `None` until the manifests are in.
+    db: Option<Db>,
+    /// Writes outside of any transaction that `db_write` has not seen yet.
+    unversioned_writes: Option<(u32, Vec<String>)>,
+}
+
+impl State {
+    /// A node that has not been started.
+    pub(crate) fn new(config: Config, host: &Host, log: Log, node_key: SecretKey, wallet: Wallet) -> Self {
+        Self {
+            profile: config.profile,
+            phase: Phase::Manifests,
+            out: Vec::new(),
+            exit: None,
+            log,
+            clock: host.clock.clone(),
+            entropy: Entropy::new(host.seed),
+            node_key,
+            node_id: node_key.public_key(&Secp256k1::signing_only()),
+            wallet,
+            features: FeatureSet::lightningd_v26_06(),
+            binding: None,
+            plugins: Plugins::default(),
+            requests: Requests::default(),
+            hooks: Hooks::default(),
+            connections: Connections::default(),
+            stop_request: None,
+            peers: Peers::default(),
+            topology: Topology::default(),
+            db: None,
+            unversioned_writes: None,
+            config,
+        }
+    }
+
+    /// Lets one thing happen.
+    pub(crate) fn handle(&mut self, input: Input) {
+        match input {
+            Input::Start => self.start(),
+            Input::Step(Step::Database(step)) => self.make_database(step),
+            Input::Step(Step::SetupTopology) => self.setup_topology(),
+            Input::Step(Step::InitPlugins) => self.init_plugins(),
+            Input::Step(Step::TipRecorded) => self.tip_recorded(),
+            Input::Plugin(plugin, PluginInput::Launched(result)) => self.plugin_launched(plugin, result),
+            Input::Plugin(plugin, PluginInput::Bytes(bytes)) => self.plugin_bytes(plugin, &bytes),
+            Input::Plugin(plugin, PluginInput::Frame { frame, unread }) => {
+                self.plugin_frame(plugin, &frame, &unread);
+            }
+            Input::Plugin(plugin, PluginInput::NotJson(unread)) => self.plugin_not_json(plugin, &unread),
+            Input::Plugin(plugin, PluginInput::Closed) => self.plugin_closed(plugin),
+            Input::Rpc(connection, input) => self.rpc_input(connection, input),
+            Input::Peer(connection, input) => self.peer_input(connection, input),
+            Input::Listening(Ok(address)) => self.listening(address),
+            Input::Listening(Err(why)) => self.fatal(&why),
+            Input::Chain(request, reply) => self.chain_reply(request, reply),
+            Input::PokeChain => self.poll_chain(),
+            Input::Timer(Timer::PollChain) => self.poll_chain(),
+            Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
+            Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
+            Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
+            Input::Failed(exit) => self.exit = Some(exit),
+        }
+    }
+
+    /// The database.
+    ///
+    /// # Panics
+    /// Before it is open: nothing that may touch it happens earlier.
+    pub(crate) fn db(&mut self) -> &mut Db {
+        self.db.as_mut().expect("the database is opened before anything is stored")
+    }
+
+    /// The database, if it is open already.
+    pub(crate) fn open_db(&mut self) -> Option<&mut Db> {
+        self.db.as_mut()
+    }
+
+    pub(crate) fn set_db(&mut self, db: Db) {
+        self.db = Some(db);
+    }
+
+    /// Notes writes that `db_write` is to see with a `data_version` it has seen before.
+    pub(crate) fn show_unversioned(&mut self, data_version: u32, writes: Vec<String>) {
+        self.unversioned_writes = Some((data_version, writes));
+    }
+
+    /// Takes what [`State::show_unversioned`] noted.
+    pub(crate) fn take_unversioned_writes(&mut self) -> Option<(u32, Vec<String>)> {
+        self.unversioned_writes.take()
+    }
+
+    /// Logs a line, and tells plugins that subscribed to `log` or `warning`.
+    pub(crate) fn log(&mut self, level: LogLevel, source: &str, text: &str) {
+        let line = self.log.line(level, source, text);
+        self.notify_of_log(&line);
+    }
+
+    /// Logs a line of `lightningd` itself.
+    pub(crate) fn log_main(&mut self, level: LogLevel, text: &str) {
+        self.log(level, "lightningd", text);
+    }
+
+    /// Ends the node as `lightningd/log.c:fatal` does: exit code 1 during the start; later a BROKEN line
+    /// and an abort.
+    pub(crate) fn fatal(&mut self, message: &str) {
+        let code = if self.phase < Phase::Running {
+            1
+        } else {
+            self.log_main(LogLevel::Broken, message);
+            134
+        };
+        self.exit.get_or_insert(Exit { code, message: Some(message.to_owned()) });
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.out.push(Output::Tell(event));
+    }
+
+    /// Whether the node is on its way out.
+    pub(crate) fn stopping(&self) -> bool {
+        self.phase == Phase::Stopping || self.exit.is_some()
+    }
+}
