@@ -205,7 +205,8 @@ impl fmt::Display for Error {
         let mut cause = self.source();
         while let Some(error) = cause {
             write!(f, "\n  because: {}", indented(&error.to_string()))?;
-            cause = error.source();
+            // One of ours has printed its own causes.
+            cause = if error.is::<Self>() { None } else { error.source() };
         }
         for Evidence { title, lines } in &report.evidence {
             write!(f, "\n  {title}:")?;
@@ -297,6 +298,13 @@ mod tests {
         let error = body().unwrap_err();
         assert_eq!(error.fault(), Fault::Environment);
         assert!(error.location().file().ends_with("error.rs"), "{error}");
+    }
+
+    #[test]
+    fn a_cause_below_a_cause_is_printed_once() {
+        let error = Error::node("a").because(Error::node("b").because(Error::node("c")));
+        let lines: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
+        assert_eq!(lines.iter().filter(|line| *line == "because: c").count(), 1, "{error}");
     }
 
     #[test]

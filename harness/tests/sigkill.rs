@@ -12,7 +12,7 @@ use std::time::Duration;
 use leyden::env::Settings;
 use leyden::process::{Launch, Marker, Watchdog};
 use leyden::run_dir::RunDir;
-use leyden::{Bitcoind, Result, eventually};
+use leyden::{Bitcoind, Error, Result, eventually};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What the brief of a watchdog is: nothing left after two seconds.
@@ -32,10 +32,17 @@ async fn bitcoind_dies_with_the_test_process() -> Result {
 async fn nothing_is_left_after_sigkill(holder: &str) -> Result {
     let base = tempfile::tempdir()?;
     let mut child = run_ignored_test(holder, base.path())?;
-    let ready = base.path().join("pids");
-    let pids =
-        eventually("the holder has started its processes", || async { std::fs::read_to_string(&ready).ok() })
-            .await?;
+    let (ready, said) = (base.path().join("pids"), base.path().join("stderr"));
+    let pids = eventually("the holder has started its processes", || {
+        let ended = child.try_wait().ok().flatten();
+        let pids = std::fs::read_to_string(&ready).ok();
+        let error = ended.map(|status| {
+            let words = std::fs::read_to_string(&said).unwrap_or_default();
+            Error::test("the holder").came(status.to_string()).evidence("it said", words.lines()).fatal()
+        });
+        async move { error.map_or(Ok(pids), Err) }
+    })
+    .await?;
     let pids: Vec<&str> = pids.lines().collect();
     assert!(!pids.is_empty() && pids.iter().all(|pid| is_alive(pid)), "{pids:?}");
 
@@ -54,7 +61,7 @@ fn run_ignored_test(name: &str, base: &Path) -> Result<Child> {
         .env("TEST_DIR", base)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(base.join("stderr"))?)
         .process_group(0)
         .spawn()?;
     Ok(child)

@@ -40,7 +40,7 @@ impl Daemon for Embedded {
 pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
     let (events, heard) = mpsc::unbounded_channel();
     let launcher = Launcher { surroundings: surroundings.clone() };
-    let host = Host { launcher: Arc::new(launcher), events: Some(events) };
+    let host = Host { launcher: Arc::new(launcher), events: Some(events), ..Host::default() };
     let name = config.name.clone();
     let config = node_config(config)?;
     surroundings.timeline.record(Some(&name), EventKind::NodeLaunched);

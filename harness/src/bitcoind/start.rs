@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -57,8 +57,8 @@ pub(super) struct Runner {
 struct Running {
     pid: Pid,
     port: u16,
-    /// The crate's handle, when the crate has noticed that it answers.
-    daemon: oneshot::Receiver<std::result::Result<bitcoind::BitcoinD, String>>,
+    /// Dropped, it makes the crate's thread give up its handle of the process.
+    _hold: mpsc::Sender<()>,
 }
 
 impl Runner {
@@ -111,12 +111,10 @@ impl Runner {
 }
 
 impl Drop for Runner {
+    /// The crate's thread collects the process afterwards: its destructor asks bitcoind to stop, and finds it dead.
     fn drop(&mut self) {
         _ = rustix::process::kill_process(self.running.pid, Signal::KILL);
         block_until(Deadline::after(KILL_TAKES), || is_dead(self.running.pid));
-        // If the crate still waits for it on its thread, it is collected there. The crate's destructor asks bitcoind to stop, and
-        // waits until it has: it finds it dead.
-        drop(self.running.daemon.try_recv());
         self.watchdog.forget(&self.charge);
     }
 }
@@ -156,23 +154,26 @@ impl Launcher {
         for file in [&self.pid_file, &self.args, &self.stderr, &self.cookie()] {
             drop(std::fs::remove_file(file));
         }
-        let (sender, mut daemon) = oneshot::channel();
+        let (failed, failure) = oneshot::channel();
+        let (hold, released) = mpsc::channel::<()>();
         let (script, dir) = (self.script.clone(), self.dir.clone());
         // A thread of its own: a runtime would wait at its end for blocking work, and the crate may take 15 s to give up.
-        std::thread::spawn(move || {
-            // Nobody waits for it any more: the daemon comes back and is ended by its destructor.
-            drop(sender.send(run_crate(&script, dir)));
+        std::thread::spawn(move || match run_crate(&script, dir) {
+            Ok(daemon) => {
+                // Until the runner is dropped, or the start was given up.
+                _ = released.recv();
+                drop(daemon);
+            }
+            Err(why) => drop(failed.send(why)),
         });
         let ready = eventually("bitcoind answers", || self.look()).within(LONGEST_START).into_future();
         tokio::select! {
             biased;
             answered = ready => match answered {
-                Ok((pid, port, client)) => Ok((Running { pid, port, daemon }, client)),
-                Err(error) => Err(self.failure("it ended or took too long").because(error)),
+                Ok((pid, port, client)) => Ok((Running { pid, port, _hold: hold }, client)),
+                Err(error) => Err(self.failure().because(error)),
             },
-            Err(why) = async { (&mut daemon).await.unwrap_or_else(|_| Err("the crate bitcoind panicked".into())) } => {
-                Err(self.failure(why))
-            }
+            Ok(why) = failure => Err(self.failure().because(why)),
         }
     }
 
@@ -204,9 +205,11 @@ impl Launcher {
         self.dir.join("regtest/.cookie")
     }
 
-    fn failure(&self, came: impl Into<String>) -> Error {
-        let error =
-            Error::environment("starting bitcoind").expected("an answer of its RPC").came(came).fatal();
+    fn failure(&self) -> Error {
+        let error = Error::environment("starting bitcoind")
+            .expected("an answer of its RPC")
+            .came("none came")
+            .fatal();
         with_log(error, &self.dir).evidence("its standard error", last_lines(&self.stderr, 10))
     }
 
@@ -214,7 +217,7 @@ impl Launcher {
     /// bind, or was started, and so held the script open, just when the script was written.
     fn others_were_in_the_way(&self, error: &Error) -> bool {
         let said = [&self.stderr, &log_file(&self.dir)].map(|file| last_lines(file, 30).join("\n"));
-        said.iter().any(|text| text.contains("nable to bind")) || error.headline().contains("Text file busy")
+        said.iter().any(|text| text.contains("nable to bind")) || error.to_string().contains("Text file busy")
     }
 }
 
