@@ -114,6 +114,13 @@ fn a_node_that_restarts_makes_new_ids_with_old_numbers() {
 }
 
 #[test]
+fn a_hash_that_begins_like_a_key_is_another_value() {
+    let hash = format!("02{}", "ab12cd".repeat(10) + "ef");
+    let params = format!(r#"{{"hash":"{hash}","id":"{hash}99"}}"#);
+    assert_eq!(printed(&params), r#"{"hash":"<hash#1>","id":"<node#1>"}"#);
+}
+
+#[test]
 fn hidden_frames_do_not_shift_the_numbers() {
     let (first, second) = ("ab12".repeat(16), "cd34".repeat(16));
     let frames = [&first, &second].map(|hash| notification(&format!(r#"{{"hash":"{hash}"}}"#)));
