@@ -36,7 +36,7 @@
 //! | [`bitcoind`] | bitcoind on regtest: found or fetched, started, mined, reorganised |
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
 //! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
-//! | [`env`] | the settings, read from the environment once |
+//! | [`mod@env`] | the settings, read from the environment once |
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
 //! | [`error`], `last_error` | what a failed test tells its author |
 
