@@ -74,7 +74,7 @@ fn closing_stdout_is_seen_by_the_reader_while_the_plugin_lives() {
         "$2" "$3" < in > out &
         exec 3> in
         cat calls >&3
-        cat < out > seen
+        cat < out > seen 3>&-
         exec 3>&-
         wait $! && cat seen
     "#;
