@@ -1,7 +1,7 @@
 //! What a net shall be, before it starts.
 
-use std::path::PathBuf;
 use std::panic::Location;
+use std::path::PathBuf;
 
 use leyden_mock_plugins::{Mock, MockPlugin};
 use leyden_protocol::Profile;
@@ -59,9 +59,11 @@ impl NetBuilder {
         for name in names {
             let name = name.into();
             if !is_node_name(&name) || self.nodes.iter().any(|node| node.name == name) {
-                self.mistaken(Error::test(format!("adding a node '{name}'")).expected(
-                    "a name of at most 12 letters and digits that no other node of the net has",
-                ));
+                self.mistaken(
+                    Error::test(format!("adding a node '{name}'")).expected(
+                        "a name of at most 12 letters and digits that no other node of the net has",
+                    ),
+                );
             }
             let rules = Rules::default();
             self.nodes.push(NodePlan { name, plugins: Vec::new(), options: Vec::new(), rules });

@@ -44,7 +44,10 @@ mod tests {
     fn every_type_of_a_column_has_its_json_and_nothing_can_be_written() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("db");
-        Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (a, b, c, d); INSERT INTO t VALUES (1, NULL, 'x', x'0aff');").unwrap();
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (a, b, c, d); INSERT INTO t VALUES (1, NULL, 'x', x'0aff');")
+            .unwrap();
         let rows = query(&file, "SELECT * FROM t").unwrap();
         assert_eq!(Value::from(rows[0].clone()), json!({"a": 1, "b": null, "c": "x", "d": "0aff"}));
         assert!(query(&file, "DELETE FROM t").is_err());

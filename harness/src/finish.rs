@@ -70,14 +70,15 @@ impl Net {
         if let Some(chain) = self.chain.take() {
             chain.abort();
             // The task has let go of bitcoind when this returns.
-            _ = chain.await;
+            drop(chain.await);
         }
         drop(self.bitcoind.take().and_then(Arc::into_inner));
     }
 
     async fn orphans(&self, at: &'static Location<'static>) -> Option<Error> {
         let watchdog = &self.surroundings.watchdog;
-        let gone = eventually("every process of the net has ended", || async { watchdog.orphans().is_empty() });
+        let gone =
+            eventually("every process of the net has ended", || async { watchdog.orphans().is_empty() });
         if gone.within(PLUGINS_MAY_LINGER).await.is_ok() {
             return None;
         }
@@ -126,7 +127,9 @@ fn unclean_end(node: &Node, at: &'static Location<'static>) -> Option<Error> {
 
 /// BROKEN lines that the test did not allow, one complaint for each source.
 fn broken_lines(node: &Node, at: &'static Location<'static>) -> Vec<Error> {
-    let allowed = |line: &LogLine| node.0.rules.broken_log.as_ref().is_some_and(|regex| regex.is_match(&line.to_string()));
+    let allowed = |line: &LogLine| {
+        node.0.rules.broken_log.as_ref().is_some_and(|regex| regex.is_match(&line.to_string()))
+    };
     let mut sources: Vec<(String, Vec<String>)> = Vec::new();
     for line in node.log().filter(|line| line.level == LogLevel::Broken && !allowed(line)) {
         match sources.iter_mut().find(|(source, _)| *source == line.source) {
@@ -151,11 +154,12 @@ fn broken_lines(node: &Node, at: &'static Location<'static>) -> Vec<Error> {
 fn crash_log(node: &Node, at: &'static Location<'static>) -> Option<Error> {
     let dirs = [node.lightning_dir().to_owned(), node.lightning_dir().join("regtest")];
     let crashed = dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
-    let log = crashed.map(|entry| entry.path()).find(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("crash.log"))
-    })?;
+    let log = crashed
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("crash.log")))?;
     let text = std::fs::read_to_string(&log).unwrap_or_default();
-    let error = Error::node(format!("{}: its files", node.name())).expected("no crash.log").came("there is one");
+    let error =
+        Error::node(format!("{}: its files", node.name())).expected("no crash.log").came("there is one");
     Some(error.evidence(log.display().to_string(), text.lines().take(20)).at(at))
 }
 
@@ -166,7 +170,8 @@ fn together(mut complaints: Vec<Error>, run_dir: PathBuf, at: &'static Location<
         return complaints.remove(0).evidence("the evidence is in", kept);
     }
     let count = complaints.len();
-    let mut error = Error::new(complaints[0].fault(), "finishing the net").came(format!("there are {count} complaints"));
+    let mut error =
+        Error::new(complaints[0].fault(), "finishing the net").came(format!("there are {count} complaints"));
     for (index, complaint) in complaints.iter().enumerate() {
         error = error.evidence(format!("complaint {} of {count}", index + 1), complaint.to_string().lines());
     }

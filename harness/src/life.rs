@@ -50,10 +50,13 @@ impl Node {
     pub(crate) async fn ready(&self, from: u64, at: &'static Location<'static>) -> Result {
         let name = self.name();
         let started = |event: &Event| match &event.kind {
-            EventKind::NodeStarted { id, port } if event.node.as_deref() == Some(name) => Some((id.clone(), *port)),
+            EventKind::NodeStarted { id, port } if event.node.as_deref() == Some(name) => {
+                Some((id.clone(), *port))
+            }
             _ => None,
         };
-        let wait = self.timeline().wait_for(&format!("{name} to start"), Some(name), from, self.deadline(), started);
+        let wait =
+            self.timeline().wait_for(&format!("{name} to start"), Some(name), from, self.deadline(), started);
         let (id, port) = wait.at(at).await?;
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).port = Some(port);
         let mut life = self.life();
@@ -129,7 +132,9 @@ impl Node {
     async fn ended(&self, from: u64, at: &'static Location<'static>) -> Result<(u64, Option<i32>)> {
         let name = self.name();
         let exited = |event: &Event| match event.kind {
-            EventKind::NodeExited { code, .. } if event.node.as_deref() == Some(name) => Some((event.seq, code)),
+            EventKind::NodeExited { code, .. } if event.node.as_deref() == Some(name) => {
+                Some((event.seq, code))
+            }
             _ => None,
         };
         self.timeline().wait_for(&format!("{name} to end"), None, from, self.deadline(), exited).at(at).await

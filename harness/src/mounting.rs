@@ -71,7 +71,9 @@ fn executable(path: &Path) -> Result<PathBuf> {
         Error::test(format!("the plugin {}", path.display()))
             .expected("a file that can be executed")
             .came(came)
-            .advice("cargo gives the path of your binary in an integration test: env!(\"CARGO_BIN_EXE_<name>\")")
+            .advice(
+                "cargo gives the path of your binary in an integration test: env!(\"CARGO_BIN_EXE_<name>\")",
+            )
     };
     let absolute = path.canonicalize().map_err(|error| missing(error.to_string()))?;
     let found = absolute.metadata().map_err(|error| missing(error.to_string()))?;
@@ -135,7 +137,8 @@ impl Node {
     ) -> impl Future<Output = Result<MockGuard>> + Send + use<> {
         let node = self.clone();
         async move {
-            let installed = node.0.surroundings.install_mock(node.name(), &mock).map_err(|error| error.at(at));
+            let installed =
+                node.0.surroundings.install_mock(node.name(), &mock).map_err(|error| error.at(at));
             let installed = node.noted(installed)?;
             let path = installed.path.clone();
             node.remember(Mounted::new(mock.clone(), at));
@@ -202,7 +205,8 @@ impl MockGuard {
             let params = json!({"subcommand": "stop", "plugin": self.path});
             let stopped = self.node.rpc_at("plugin", params, at).await;
             let mut mounted = self.node.0.mounted.lock().unwrap_or_else(PoisonError::into_inner);
-            let this = mounted.iter_mut().rev().find(|one| one.at == self.at && one.mock.name() == self.mock.name());
+            let this =
+                mounted.iter_mut().rev().find(|one| one.at == self.at && one.mock.name() == self.mock.name());
             if let Some(this) = this {
                 this.verified = true;
             }

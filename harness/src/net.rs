@@ -136,7 +136,8 @@ impl Net {
     ) -> Result {
         let run_dir = self.run_dir.as_ref().expect("a net has a run directory until it is finished");
         let dir = run_dir.sub_dir("bitcoind")?;
-        let (settings, watchdog) = (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
+        let (settings, watchdog) =
+            (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
         let starting =
             self.surroundings.runtime.spawn(async move { Bitcoind::start(&settings, &dir, &watchdog).await });
         let bitcoind = Arc::new(joined(starting).await??);
@@ -164,7 +165,10 @@ impl Net {
     #[track_caller]
     pub fn nodes<const N: usize>(&self) -> [Node; N] {
         let count = self.nodes.len();
-        self.nodes.clone().try_into().unwrap_or_else(|_| panic!("the test wants {N} nodes, and the net has {count}"))
+        self.nodes
+            .clone()
+            .try_into()
+            .unwrap_or_else(|_| panic!("the test wants {N} nodes, and the net has {count}"))
     }
 
     /// A node by its name.
@@ -214,9 +218,12 @@ impl Net {
         }
         // The task that follows the chain may hold it a little longer than this net.
         let bitcoind = self.bitcoind.take().and_then(|bitcoind| Pid::from_raw(bitcoind.pid().cast_signed()));
-        _ = bitcoind.map(|pid| kill_process(pid, Signal::KILL));
+        if let Some(pid) = bitcoind {
+            // An error means that it has ended already.
+            _ = kill_process(pid, Signal::KILL);
+        }
         // Without a watchdog nobody removes the directory either.
-        _ = self.surroundings.watchdog.keep_dir();
+        drop(self.surroundings.watchdog.keep_dir());
         self.write_timeline();
     }
 
@@ -225,7 +232,10 @@ impl Net {
         if let Some(run_dir) = &self.run_dir {
             let events = self.timeline().events();
             // Evidence that cannot be written must not hide the failure that it is about.
-            _ = crate::jsonl::write(&run_dir.path().join("timeline.jsonl"), events.iter().map(AsRef::as_ref));
+            drop(crate::jsonl::write(
+                &run_dir.path().join("timeline.jsonl"),
+                events.iter().map(AsRef::as_ref),
+            ));
         }
     }
 }
@@ -237,9 +247,11 @@ impl Drop for Net {
         }
         self.abandon();
         if !std::thread::panicking() {
-            let last = self.surroundings.last_error.take().map(|error| {
-                format!("\nThe last error of a step, perhaps the reason:\n{error}")
-            });
+            let last = self
+                .surroundings
+                .last_error
+                .take()
+                .map(|error| format!("\nThe last error of a step, perhaps the reason:\n{error}"));
             panic!(
                 "a net was dropped without `finish().await`, which makes the checks; its files are in {}{}",
                 self.run_dir().display(),
@@ -251,7 +263,10 @@ impl Drop for Net {
 
 impl fmt::Debug for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Net").field("nodes", &self.nodes).field("run_dir", &self.run_dir).finish_non_exhaustive()
+        f.debug_struct("Net")
+            .field("nodes", &self.nodes)
+            .field("run_dir", &self.run_dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -291,7 +306,8 @@ struct Background(Option<Runtime>);
 
 impl Background {
     fn start() -> Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("leyden-net").enable_all().build()?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(2).thread_name("leyden-net").enable_all().build()?;
         Ok(Self(Some(runtime)))
     }
 

@@ -191,7 +191,8 @@ impl Node {
         let (node, regex) = (self.clone(), compile(regex));
         async move {
             let from = node.0.log_cursor.load(Ordering::SeqCst);
-            let logged = node.timeline().wait_for_log(&node.0.name, &regex?, from, node.deadline()).at(at).await;
+            let logged =
+                node.timeline().wait_for_log(&node.0.name, &regex?, from, node.deadline()).at(at).await;
             let logged = node.noted(logged)?;
             node.0.log_cursor.store(logged.seq + 1, Ordering::SeqCst);
             Ok(logged.line)
@@ -292,12 +293,17 @@ impl Node {
 
 impl Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("name", &self.0.name).field("id", &self.id()).field("port", &self.port()).finish()
+        f.debug_struct("Node")
+            .field("name", &self.0.name)
+            .field("id", &self.id())
+            .field("port", &self.port())
+            .finish()
     }
 }
 
 #[track_caller]
 pub(crate) fn compile(regex: &str) -> Result<Regex> {
     let at = Location::caller();
-    Regex::new(regex).map_err(|error| Error::test(format!("the regular expression {regex:?}")).because(error).at(at))
+    Regex::new(regex)
+        .map_err(|error| Error::test(format!("the regular expression {regex:?}")).because(error).at(at))
 }

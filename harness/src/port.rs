@@ -53,8 +53,12 @@ impl PortLease {
     }
 
     fn try_take(dir: &Path, port: u16) -> Option<Self> {
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(port.to_string())).ok()?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(dir.join(port.to_string()))
+            .ok()?;
         lock.try_lock().ok()?;
         drop(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?);
         Some(Self { port, _lock: lock })

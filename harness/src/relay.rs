@@ -48,8 +48,9 @@ impl Relays {
     #[track_caller]
     pub(crate) fn add(&self, served: Served) -> Result<PathBuf> {
         if served.name.is_empty() || served.name.contains('/') {
-            return Err(Error::test(format!("naming a plugin '{}'", served.name))
-                .expected("a name that a file can have, for lightningd knows plugins by the names of their files"));
+            return Err(Error::test(format!("naming a plugin '{}'", served.name)).expected(
+                "a name that a file can have, for lightningd knows plugins by the names of their files",
+            ));
         }
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         // A directory each: two nodes, or two mocks of a node, may use one name.
@@ -81,7 +82,8 @@ impl Relays {
         let mut mkfifo = process::command("mkfifo");
         mkfifo.arg(&path);
         if !mkfifo.status()?.success() {
-            return Err(Error::environment(format!("mkfifo {}", path.display())).advice("set TEST_DIR to a local disk"));
+            return Err(Error::environment(format!("mkfifo {}", path.display()))
+                .advice("set TEST_DIR to a local disk"));
         }
         // Open for writing too: there is no end of file when the last relay has spoken.
         let control = pipe::Receiver::from_file(File::options().read(true).write(true).open(&path)?)?;
@@ -136,7 +138,9 @@ fn parse_start(text: &str) -> Option<Launch> {
     let count: usize = lines.next()?.parse().ok()?;
     let args = lines.by_ref().take(count).map(str::to_owned).collect();
     let variable = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let env = lines.filter(|line| line.starts_with("LIGHTNINGD_")).filter_map(variable).collect();
+    // `LIGHTNINGD_EXE` is not lightningd's word to its plugin but the author's to Leyden.
+    let added = |(name, _): &(String, String)| name.starts_with("LIGHTNINGD_") && name != "LIGHTNINGD_EXE";
+    let env = lines.filter_map(variable).filter(added).collect();
     Some(Launch { path, args, env, cwd })
 }
 
@@ -148,15 +152,17 @@ fn open_receiver(session: &Path, end: &str) -> io::Result<pipe::Receiver> {
 /// Waits until the other end is open for reading: what was written before would be lost if this end were closed again.
 async fn open_sender(session: &Path, end: &str) -> Result<pipe::Sender> {
     let path = session.with_extension(end);
-    eventually(format!("{} is read", path.display()), || async { pipe::OpenOptions::new().open_sender(&path).ok() })
-        .await
+    eventually(format!("{} is read", path.display()), || async {
+        pipe::OpenOptions::new().open_sender(&path).ok()
+    })
+    .await
 }
 
 /// Both ends are open: the names can go, so that another process with this id can use them.
 fn remove_files(session: &Path) {
     for end in ["start", "from-node", "to-node", "to-plugin", "from-plugin"] {
         // A mock has only some of them.
-        _ = std::fs::remove_file(session.with_extension(end));
+        drop(std::fs::remove_file(session.with_extension(end)));
     }
 }
 
@@ -166,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_a_relay_notes_of_its_start_is_read_back() {
-        let text = "/run/relay/0/my plugin\n/run/lightning-1/regtest\n2\n--a\nb c\nHOME=/root\nLIGHTNINGD_VERSION=v26.06\nLIGHTNINGD_PLUGIN=1\n";
+        let text = "/run/relay/0/my plugin\n/run/lightning-1/regtest\n2\n--a\nb c\nHOME=/root\nLIGHTNINGD_EXE=/x\nLIGHTNINGD_VERSION=v26.06\nLIGHTNINGD_PLUGIN=1\n";
         let launch = parse_start(text).unwrap();
         assert_eq!(launch.shortname(), "my plugin");
         assert_eq!(launch.args, ["--a", "b c"]);
@@ -179,7 +185,12 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_path_does_not_end_the_word() {
-        let filled = script("exec \"$PLUGIN\" \"$@\"\n", Path::new("/r"), Path::new("/r/0/x"), Some(Path::new("/it's")));
+        let filled = script(
+            "exec \"$PLUGIN\" \"$@\"\n",
+            Path::new("/r"),
+            Path::new("/r/0/x"),
+            Some(Path::new("/it's")),
+        );
         assert_eq!(filled, "exec '/it'\\''s' \"$@\"\n");
     }
 }

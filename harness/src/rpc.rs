@@ -52,7 +52,10 @@ fn refused(doing: &str, params: &(impl Serialize + Debug), error: RpcError) -> E
     let given = serde_json::to_string(params).unwrap_or_else(|_| format!("{params:?}"));
     let Some(code) = error.code else {
         // cln-rpc has no code for a connection that ends.
-        return Error::node(doing).expected("an answer").came(error.message).evidence("the parameters", [given]);
+        return Error::node(doing)
+            .expected("an answer")
+            .came(error.message)
+            .evidence("the parameters", [given]);
     };
     let fault = if code == PLUGIN_TERMINATED { Fault::Plugin } else { Fault::Test };
     Error::new(fault, doing)

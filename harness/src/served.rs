@@ -43,7 +43,9 @@ impl Served {
     }
 
     /// The node's ends of the pipes to a mock, and the run of the mock. `None` if an executable stands behind.
-    pub(crate) fn mock_in_memory(&self) -> Option<(DuplexStream, DuplexStream, impl Future<Output = ()> + Send + 'static)> {
+    pub(crate) fn mock_in_memory(
+        &self,
+    ) -> Option<(DuplexStream, DuplexStream, impl Future<Output = ()> + Send + 'static)> {
         let Behind::Mock(mock) = &self.behind else { return None };
         // Two of them, each used in one direction: either direction can end by itself, as with pipes.
         let (node_stdin, mock_stdin) = duplex(PIPE_CAPACITY);
@@ -51,13 +53,17 @@ impl Served {
         let mock = mock.clone();
         let run = async move {
             // A mock that exits or reads nonsense is what the test asked for; `verify` tells of it.
-            _ = mock.serve(mock_stdin, mock_stdout).await;
+            drop(mock.serve(mock_stdin, mock_stdout).await);
         };
         Some((node_stdin, node_stdout, run))
     }
 
     /// Serves the mock to a node that is another process, until either has had enough.
-    pub(crate) async fn serve_mock(&self, from_node: impl AsyncRead + Unpin, to_node: impl AsyncWrite + Unpin) {
+    pub(crate) async fn serve_mock(
+        &self,
+        from_node: impl AsyncRead + Unpin,
+        to_node: impl AsyncWrite + Unpin,
+    ) {
         if let Some((stdin, stdout, run)) = self.mock_in_memory() {
             tokio::join!(run, self.forward(from_node, to_node, stdin, stdout));
         }
@@ -75,14 +81,14 @@ impl Served {
         let (mut stdin, mut stdout) = self.tap().wrap(to_plugin, from_plugin);
         // An error is a pipe whose reader is gone. Closing our end tells the writer, as if the two were connected.
         let there = async move {
-            _ = tokio::io::copy(&mut from_node, &mut stdin).await;
-            _ = stdin.shutdown().await;
+            drop(tokio::io::copy(&mut from_node, &mut stdin).await);
+            drop(stdin.shutdown().await);
             drop((from_node, stdin));
             std::future::pending::<()>().await;
         };
         let back = async move {
-            _ = tokio::io::copy(&mut stdout, &mut to_node).await;
-            _ = to_node.shutdown().await;
+            drop(tokio::io::copy(&mut stdout, &mut to_node).await);
+            drop(to_node.shutdown().await);
         };
         tokio::select! {
             () = there => {}

@@ -70,7 +70,9 @@ fn node_config(given: NodeConfig) -> Result<Config> {
     }
     for plugin in plugins {
         config.plugins.push(ConfiguredPlugin { path: plugin.path, important: plugin.important });
-        config.plugin_options.extend(plugin.options.into_iter().map(|(name, value)| (name, option_text(value))));
+        config
+            .plugin_options
+            .extend(plugin.options.into_iter().map(|(name, value)| (name, option_text(value))));
     }
     Ok(config)
 }
@@ -111,7 +113,11 @@ impl PluginLauncher for Launcher {
             Behind::Exe(exe) => {
                 let running = self.marked(Launch { path: exe.clone(), ..launch.clone() })?;
                 let (stdin, stdout) = served.tap().wrap(running.stdin, running.stdout);
-                Ok(RunningPlugin { stdin: Box::new(stdin), stdout: Box::new(stdout), process: running.process })
+                Ok(RunningPlugin {
+                    stdin: Box::new(stdin),
+                    stdout: Box::new(stdout),
+                    process: running.process,
+                })
             }
             Behind::Mock(_) => self.mock(&served),
         }
@@ -128,7 +134,8 @@ impl Launcher {
         if let Some(pid) = running.process.pid() {
             let charge = Charge::Pid(pid);
             watchdog.watch(charge.clone()).map_err(io::Error::other)?;
-            running.process = Box::new(Watched { process: Some(running.process), charge, watchdog: Arc::clone(watchdog) });
+            running.process =
+                Box::new(Watched { process: Some(running.process), charge, watchdog: Arc::clone(watchdog) });
         }
         Ok(running)
     }

@@ -55,7 +55,8 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
     let launch = Launch::new("lightningd", exe, &config.dir).args(arguments(&config, port)?);
     surroundings.timeline.record(Some(&config.name), EventKind::NodeLaunched);
     let process = Arc::new(launch.spawn(&surroundings.watchdog)?);
-    let follower = Follower { node: config.name, port, timeline: surroundings.timeline.clone(), process, log };
+    let follower =
+        Follower { node: config.name, port, timeline: surroundings.timeline.clone(), process, log };
     let process = Arc::clone(&follower.process);
     surroundings.runtime.spawn(follower.run());
     Ok(Box::new(Lightningd(process)))
@@ -106,13 +107,15 @@ fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
         ("dev-fail-on-subdaemon-fail", Value::Null),
     ];
     let given = |name: &str| config.options.iter().any(|(given, _)| given == name);
-    let defaults = options.iter().filter(|(name, _)| !given(name)).map(|(name, value)| on_command_line(name, value));
+    let defaults =
+        options.iter().filter(|(name, _)| !given(name)).map(|(name, value)| on_command_line(name, value));
     let plugins = config.plugins.iter().map(|plugin| {
         let option = if plugin.important { "important-plugin" } else { "plugin" };
         format!("--{option}={}", plugin.path.display())
     });
     let plugin_options = config.plugins.iter().flat_map(|plugin| &plugin.options);
-    let by_author = config.options.iter().chain(plugin_options).map(|(name, value)| on_command_line(name, value));
+    let by_author =
+        config.options.iter().chain(plugin_options).map(|(name, value)| on_command_line(name, value));
     // Options that begin with `dev-` are known only after this one.
     Ok(std::iter::once("--developer".to_owned()).chain(defaults).chain(plugins).chain(by_author).collect())
 }

@@ -31,7 +31,7 @@ impl LogTail {
     /// The lines that were completed since the last call.
     pub(super) fn read(&mut self) -> Vec<LogLine> {
         // What cannot be read now can be read the next time.
-        _ = self.file.read_to_end(&mut self.begun);
+        drop(self.file.read_to_end(&mut self.begun));
         let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
         let rest = self.begun.split_off(end + 1);
         let whole = std::mem::replace(&mut self.begun, rest);
@@ -80,6 +80,9 @@ mod tests {
     #[test]
     fn a_line_of_no_known_form_is_kept_as_it_is() {
         let line = parse("lightning_hsmd: FATAL SIGNAL 6");
-        assert_eq!((line.level, &*line.source, &*line.text), (LogLevel::Unusual, "", "lightning_hsmd: FATAL SIGNAL 6"));
+        assert_eq!(
+            (line.level, &*line.source, &*line.text),
+            (LogLevel::Unusual, "", "lightning_hsmd: FATAL SIGNAL 6")
+        );
     }
 }

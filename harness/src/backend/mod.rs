@@ -155,7 +155,11 @@ pub(crate) trait Daemon: Send + Sync {
 }
 
 /// Starts a node; it is ready when the timeline says so. Must be called on the net's runtime.
-pub(crate) fn start(backend: Backend, config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
+pub(crate) fn start(
+    backend: Backend,
+    config: NodeConfig,
+    surroundings: &Surroundings,
+) -> Result<Box<dyn Daemon>> {
     match backend {
         Backend::Embedded => embedded::start(config, surroundings),
         Backend::Lightningd => lightningd::start(config, surroundings),

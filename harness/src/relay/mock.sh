@@ -4,7 +4,8 @@ session="$RELAYS"/$$
 mkfifo "$session.from-node" "$session.to-node" || exit 126
 { printf '%s\n' "$RELAY" "$PWD" "$#" "$@"; env; } >"$session.start"
 echo "$session" >"$RELAYS"/control
+# The last FIFO that is opened is `to-node`: the test process then takes their names away.
 # A background command of sh reads /dev/null unless its input is another descriptor.
-exec 3<&0
-cat <&3 3<&- >"$session.from-node" &
-exec cat <"$session.to-node" 3<&-
+exec 3<&0 5>"$session.from-node"
+cat <&3 3<&- >&5 5>&- &
+exec cat <"$session.to-node" 3<&- 5>&-
