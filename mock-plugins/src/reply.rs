@@ -242,7 +242,7 @@ impl Reply {
                 _ => json!({}),
             },
         };
-        self.envelope(&message::response(call.id()?, &json::raw(result.to_string())))
+        self.envelope(&message::response(call.id()?, &result.to_string()))
     }
 
     fn envelope(&self, text: &str) -> Option<Vec<u8>> {
@@ -269,7 +269,7 @@ fn framed(text: &str) -> Vec<u8> {
 }
 
 fn notification(topic: &str, params: &Value) -> Vec<u8> {
-    framed(&message::notification(topic, &json::raw(params.to_string())))
+    framed(&message::notification(topic, &params.to_string()))
 }
 
 fn id_value(call: &Call) -> Value {

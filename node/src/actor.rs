@@ -165,8 +165,7 @@ impl Actor {
     /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
     fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
         let mut waiting = BTreeMap::new();
-        let params =
-            serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
+        let params = serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
         for plugin in self.state.db_write_plugins() {
             let id = self.state.next_id(plugin, "db_write", None);
             self.write_to_plugin(plugin, message::request(&id, "db_write", &params));

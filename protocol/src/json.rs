@@ -182,11 +182,7 @@ fn next_value(text: &str, at: usize) -> Option<(&str, usize)> {
 }
 
 fn unquoted(key: &str) -> Cow<'_, str> {
-    if key.contains('\\') {
-        Cow::Owned(bare(key))
-    } else {
-        Cow::Borrowed(key.trim_matches('"'))
-    }
+    if key.contains('\\') { Cow::Owned(bare(key)) } else { Cow::Borrowed(key.trim_matches('"')) }
 }
 
 /// The content of a JSON string. `None` if `text` is something else.

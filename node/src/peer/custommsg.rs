@@ -32,8 +32,7 @@ impl State {
         peer.in_custommsg = true;
         let id = peer.id.to_string();
         self.notify("custommsg", json!({ "peer_id": id, "payload": message }));
-        let payload =
-            json!({ "payload": message, "peer_id": id }).to_string();
+        let payload = json!({ "payload": message, "peer_id": id }).to_string();
         let subject = Subject::Custommsg(connection);
         self.call_hook("custommsg", FilterKey::MessageType(msg_type), payload, None, subject);
     }
