@@ -5,7 +5,7 @@
 
 use crate::call::{Call, CallKind};
 use leyden_protocol::message::{self, RpcError};
-use leyden_protocol::{Id, Manifest, frame, json};
+use leyden_protocol::{Id, Manifest, frame};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
