@@ -5,11 +5,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`error`] | what a failed test tells its author |
-<<<<<<< HEAD
-//! | [`env`](mod@env) | the settings, read from the environment once |
-=======
 //! | [`mod@env`] | the settings, read from the environment once |
->>>>>>> harness-record
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
 //! | [`run_dir`] | the temporary directory of a net |
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
