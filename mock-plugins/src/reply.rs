@@ -5,7 +5,7 @@
 
 use crate::call::{Call, CallKind};
 use leyden_protocol::message::{self, RpcError};
-use leyden_protocol::{Id, Manifest, frame, json};
+use leyden_protocol::{Id, Manifest, frame};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -242,7 +242,7 @@ impl Reply {
                 _ => json!({}),
             },
         };
-        self.envelope(&message::response(call.id()?, &json::raw(result.to_string())))
+        self.envelope(&message::response(call.id()?, &result.to_string()))
     }
 
     fn envelope(&self, text: &str) -> Option<Vec<u8>> {
@@ -269,7 +269,7 @@ fn framed(text: &str) -> Vec<u8> {
 }
 
 fn notification(topic: &str, params: &Value) -> Vec<u8> {
-    framed(&message::notification(topic, &json::raw(params.to_string())))
+    framed(&message::notification(topic, &params.to_string()))
 }
 
 fn id_value(call: &Call) -> Value {

@@ -16,7 +16,7 @@ use crate::plugin::lifecycle::launched;
 use crate::plugin::stdio::{self, PluginLink};
 use crate::state::State;
 use leyden_protocol::frame::TERMINATOR;
-use leyden_protocol::{Envelope, Id, json, message};
+use leyden_protocol::{Envelope, Id, message};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ pub(crate) struct Actor {
     peers: ConnectionSource<Vec<u8>>,
     peer_socket: Option<std::net::TcpListener>,
     peer_listener: Option<JoinHandle<()>>,
-    chain: mpsc::UnboundedSender<crate::chain::backend::ChainRequest>,
+    chain: mpsc::UnboundedSender<backend::ChainRequest>,
     chain_task: JoinHandle<()>,
     /// Set from outside: the node is to stop dead.
     killed: Arc<AtomicBool>,
@@ -165,7 +165,7 @@ impl Actor {
     /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
     fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
         let mut waiting = BTreeMap::new();
-        let params = json::raw(serde_json::json!({ "data_version": data_version, "writes": writes }).to_string());
+        let params = serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
         for plugin in self.state.db_write_plugins() {
             let id = self.state.next_id(plugin, "db_write", None);
             self.write_to_plugin(plugin, message::request(&id, "db_write", &params));
@@ -202,9 +202,8 @@ impl Actor {
     ) -> Result<(), Option<Exit>> {
         for input in frames {
             let answer = match &input {
-                PluginInput::Frame { frame, .. } => Envelope::parse(frame).filter(|message| {
-                    message.id().is_some_and(|id| Some(&id) == waiting.get(&plugin))
-                }),
+                PluginInput::Frame { frame, .. } => Envelope::parse(frame)
+                    .filter(|message| message.id().is_some_and(|id| Some(&id) == waiting.get(&plugin))),
                 _ => None,
             };
             match answer {
@@ -253,7 +252,8 @@ impl Actor {
                 Output::AcceptPeers => self.accept_peers(),
                 Output::Dial(id, peer, address) => {
                     let keys = self.state.transport_keys();
-                    let task = connectd::dial(id, keys, peer, address, self.peers.clone(), self.mailbox.clone());
+                    let task =
+                        connectd::dial(id, keys, peer, address, self.peers.clone(), self.mailbox.clone());
                     self.peers.spawn(task);
                 }
                 Output::ToPeer(id, message) => self.peers.send(id, message),

@@ -19,6 +19,8 @@ pub struct Config {
     pub addr: Option<SocketAddr>,
     /// The bitcoind behind the built-in Bitcoin backend.
     pub bitcoind: Bitcoind,
+    /// `--rescan`: how many blocks before the last one known to look at again.
+    pub rescan: u32,
     /// `--plugin` and `--important-plugin`, in order.
     pub plugins: Vec<ConfiguredPlugin>,
     /// Options of plugins: name and value, which a flag has not.
@@ -49,6 +51,7 @@ impl Config {
             alias: None,
             addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             bitcoind,
+            rescan: 1,
             plugins: Vec::new(),
             plugin_options: Vec::new(),
             allow_deprecated_apis: false,

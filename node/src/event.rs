@@ -87,7 +87,9 @@ impl FromStr for LogLevel {
             "unusual" | "warn" => Self::Unusual,
             "broken" | "error" => Self::Broken,
             _ => {
-                return Err(format!("'{name}' is not a log level: io, trace, debug, info, unusual or broken"));
+                return Err(format!(
+                    "'{name}' is not a log level: io, trace, debug, info, unusual or broken"
+                ));
             }
         })
     }

@@ -4,7 +4,7 @@
 //! stream of objects (`lightningd/plugin.c:plugin_read_json`, `common/jsonrpc_io.c:jsonrpc_io_parse`).
 //! Many plugins write no newline at all, so [`FrameReader`] cuts by completeness of the JSON.
 
-use serde_json::value::RawValue;
+use crate::json::{self, Unreadable};
 
 /// What lightningd writes after every message.
 pub const TERMINATOR: &str = "\n\n";
@@ -64,17 +64,18 @@ impl FrameReader {
             return Ok(None);
         }
         let unread = &self.buffer[self.start..];
-        match first_value(unread) {
-            Parsed::Value(frame, length) => {
-                self.start += length;
+        match json::scan(unread) {
+            Ok((start, end)) => {
+                let frame = String::from_utf8_lossy(&unread[start..end]).into_owned();
+                self.start += end;
                 self.tried = self.start;
                 Ok(Some(frame))
             }
-            Parsed::Incomplete => {
+            Err(Unreadable::Incomplete) => {
                 self.tried = self.buffer.len();
                 Ok(None)
             }
-            Parsed::Never => Err(NotJson { unread: unread.to_vec() }),
+            Err(Unreadable::Invalid) => Err(NotJson { unread: unread.to_vec() }),
         }
     }
 
@@ -82,31 +83,6 @@ impl FrameReader {
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..]
-    }
-}
-
-enum Parsed {
-    /// A value, and how many bytes it takes with the space before it.
-    Value(String, usize),
-    Incomplete,
-    Never,
-}
-
-fn first_value(unread: &[u8]) -> Parsed {
-    let mut values = serde_json::Deserializer::from_slice(unread).into_iter::<&RawValue>();
-    match values.next() {
-        Some(Ok(value)) => Parsed::Value(value.get().to_owned(), values.byte_offset()),
-        None => Parsed::Incomplete,
-        Some(Err(error)) if error.is_eof() => Parsed::Incomplete,
-        // serde_json calls a number that ends in its sign, point or exponent wrong, not incomplete: see
-        // whether a digit would mend it.
-        Some(Err(_)) if matches!(unread.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E')) => {
-            match first_value(&[unread, b"0"].concat()) {
-                Parsed::Incomplete => Parsed::Incomplete,
-                Parsed::Value(..) | Parsed::Never => Parsed::Never,
-            }
-        }
-        Some(Err(_)) => Parsed::Never,
     }
 }
 

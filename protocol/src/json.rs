@@ -1,18 +1,149 @@
-//! Raw JSON: the members of an object and the elements of an array, each with the sender's bytes.
+//! Raw JSON: values, members and elements, each with the sender's bytes.
 //!
 //! lightningd quotes a plugin's tokens in its complaints and passes them on unchanged, so values are
-//! looked at in place and not decoded first.
+//! looked at in place and not decoded first. It also reads more than JSON: its parser (`external/jsmn`)
+//! takes any run of characters behind `-`, a digit, `t`, `f` or `n` for a value, and `lightning-cli`
+//! relies on that (`connect <id> 127.0.0.1` sends the address without quotes). So does [`scan`].
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, de};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
+
+/// Why a value could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The text ends too early; more may mend it.
+    Incomplete,
+    /// Nothing that follows can mend it.
+    Invalid,
+}
+
+/// Finds the first value in `bytes`: where it starts, behind white space, and where it ends.
+///
+/// # Errors
+/// [`Unreadable`]; bytes that are not UTF-8 are [`Unreadable::Invalid`] once the value is complete.
+pub fn scan(bytes: &[u8]) -> Result<(usize, usize), Unreadable> {
+    let start = skip_space(bytes, 0);
+    let end = value_end(bytes, start)?;
+    match std::str::from_utf8(&bytes[start..end]) {
+        Ok(_) => Ok((start, end)),
+        Err(_) => Err(Unreadable::Invalid),
+    }
+}
+
+/// What may come next inside of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Value,
+    /// A value, or the end of an array that is still empty.
+    ValueOrEnd,
+    Key,
+    /// A key, or the end of an object that is still empty.
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+}
+
+fn value_end(bytes: &[u8], start: usize) -> Result<usize, Unreadable> {
+    let mut open: Vec<u8> = Vec::new();
+    let mut at = start;
+    let mut expect = Expect::Value;
+    loop {
+        at = skip_space(bytes, at);
+        let byte = *bytes.get(at).ok_or(Unreadable::Incomplete)?;
+        let complete = match (expect, byte) {
+            (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => {
+                open.push(byte);
+                expect = if byte == b'{' { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
+                at += 1;
+                continue;
+            }
+            (Expect::Key | Expect::KeyOrEnd, b'"') => {
+                at = string_end(bytes, at)?;
+                expect = Expect::Colon;
+                continue;
+            }
+            (Expect::Colon, b':') => {
+                at += 1;
+                expect = Expect::Value;
+                continue;
+            }
+            (Expect::CommaOrEnd, b',') => {
+                at += 1;
+                expect = if open.last() == Some(&b'{') { Expect::Key } else { Expect::Value };
+                continue;
+            }
+            (Expect::KeyOrEnd | Expect::CommaOrEnd, b'}') if open.last() == Some(&b'{') => at + 1,
+            (Expect::ValueOrEnd | Expect::CommaOrEnd, b']') if open.last() == Some(&b'[') => at + 1,
+            (Expect::Value | Expect::ValueOrEnd, b'"') => string_end(bytes, at)?,
+            (Expect::Value | Expect::ValueOrEnd, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                primitive_end(bytes, at, open.is_empty())?
+            }
+            _ => return Err(Unreadable::Invalid),
+        };
+        if matches!(byte, b'}' | b']') {
+            open.pop();
+        }
+        if open.is_empty() {
+            return Ok(complete);
+        }
+        at = complete;
+        expect = Expect::CommaOrEnd;
+    }
+}
+
+fn skip_space(bytes: &[u8], from: usize) -> usize {
+    let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    from + bytes[from.min(bytes.len())..].iter().take_while(space).count()
+}
+
+/// The end of the string that starts at `start`.
+fn string_end(bytes: &[u8], start: usize) -> Result<usize, Unreadable> {
+    let mut at = start + 1;
+    loop {
+        match *bytes.get(at).ok_or(Unreadable::Incomplete)? {
+            b'"' => return Ok(at + 1),
+            b'\\' => match *bytes.get(at + 1).ok_or(Unreadable::Incomplete)? {
+                b'"' | b'/' | b'\\' | b'b' | b'f' | b'r' | b'n' | b't' => at += 2,
+                b'u' => {
+                    for digit in at + 2..at + 6 {
+                        let digit = bytes.get(digit).ok_or(Unreadable::Incomplete)?;
+                        if !digit.is_ascii_hexdigit() {
+                            return Err(Unreadable::Invalid);
+                        }
+                    }
+                    at += 6;
+                }
+                _ => return Err(Unreadable::Invalid),
+            },
+            _ => at += 1,
+        }
+    }
+}
+
+/// The end of the number or word that starts at `start`. One that stands alone may end with the text.
+fn primitive_end(bytes: &[u8], start: usize, alone: bool) -> Result<usize, Unreadable> {
+    for (offset, byte) in bytes[start..].iter().enumerate() {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b',' | b']' | b'}' | b':' => return Ok(start + offset),
+            0..0x20 | 0x7f.. | b'"' | b'{' | b'[' => return Err(Unreadable::Invalid),
+            _ => {}
+        }
+    }
+    if alone { Ok(bytes.len()) } else { Err(Unreadable::Incomplete) }
+}
 
 /// The members of an object in the order they were sent. `None` if `text` is not an object.
 #[must_use]
 pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    serde_json::from_str::<Members<'_>>(text).ok().map(|members| members.0)
+    let inside = inside(text, '{', '}')?;
+    let mut members = Vec::new();
+    let mut at = 0;
+    while let Some((key, behind)) = next_value(inside, at) {
+        let colon = skip_space(inside.as_bytes(), behind);
+        let (value, behind) = next_value(inside, colon + 1)?;
+        members.push((unquoted(key), value));
+        at = skip_space(inside.as_bytes(), behind) + 1;
+    }
+    Some(members)
 }
 
 /// The value of the first member called `name`, as it was sent.
@@ -24,8 +155,34 @@ pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 /// The elements of an array as they were sent. `None` if `text` is not an array.
 #[must_use]
 pub fn elements(text: &str) -> Option<Vec<&str>> {
-    let raw: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-    Some(raw.into_iter().map(RawValue::get).collect())
+    let inside = inside(text, '[', ']')?;
+    let mut elements = Vec::new();
+    let mut at = 0;
+    while let Some((element, behind)) = next_value(inside, at) {
+        elements.push(element);
+        at = skip_space(inside.as_bytes(), behind) + 1;
+    }
+    Some(elements)
+}
+
+/// What stands between the brackets of `text`, which must be one whole value.
+fn inside(text: &str, open: char, close: char) -> Option<&str> {
+    let (start, end) = scan(text.as_bytes()).ok()?;
+    if skip_space(text.as_bytes(), end) != text.len() {
+        return None;
+    }
+    text[start..end].strip_prefix(open)?.strip_suffix(close)
+}
+
+/// The value behind `at`, and where it ends.
+fn next_value(text: &str, at: usize) -> Option<(&str, usize)> {
+    let start = skip_space(text.as_bytes(), at);
+    let end = value_end(text.as_bytes(), start).ok()?;
+    Some((&text[start..end], end))
+}
+
+fn unquoted(key: &str) -> Cow<'_, str> {
+    if key.contains('\\') { Cow::Owned(bare(key)) } else { Cow::Borrowed(key.trim_matches('"')) }
 }
 
 /// The content of a JSON string. `None` if `text` is something else.
@@ -37,7 +194,7 @@ pub fn string(text: &str) -> Option<String> {
 /// A JSON boolean. `None` if `text` is something else.
 #[must_use]
 pub fn boolean(text: &str) -> Option<bool> {
-    serde_json::from_str(text).ok()
+    text.trim().parse().ok()
 }
 
 /// The text of a token: a string without its quotes, anything else as it stands. lightningd takes
@@ -53,67 +210,10 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// `text`, which must be JSON, as a raw value.
-///
-/// # Panics
-/// If `text` is not JSON; that is a bug of the caller, which has parsed or made it.
-#[must_use]
-pub fn raw(text: impl Into<String>) -> Box<RawValue> {
-    RawValue::from_string(text.into()).expect("the caller passes JSON")
-}
-
-struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-                    members.push((key.0, value.get()));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// serde's own `Cow` never borrows.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a member name")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_first_of_two_members_counts_and_null_is_a_value() {
@@ -122,11 +222,40 @@ mod tests {
         assert_eq!(member(text, "b"), Some("{}"));
         assert_eq!(elements(member(text, "a").unwrap()), Some(vec!["1", "2.0"]));
         assert_eq!(members("[]"), None);
+        assert_eq!(members("{}"), Some(vec![]));
+    }
+
+    #[test]
+    fn an_address_without_quotes_is_a_value() {
+        let text = r#"{"params" :[ "02aa", 127.0.0.1, 9735] }"#;
+        assert_eq!(elements(member(text, "params").unwrap()), Some(vec![r#""02aa""#, "127.0.0.1", "9735"]));
+    }
+
+    #[test]
+    fn what_more_can_mend_is_not_invalid() {
+        for text in ["{", r#"{"a"#, r#"{"a":"#, r#"{"a":-"#, r#"["\u00"#, "[1", ""] {
+            assert_eq!(scan(text.as_bytes()), Err(Unreadable::Incomplete), "{text}");
+        }
+        for text in ["}", "{]", r#"{"a" 1}"#, "[1,]", r#"{"a":1,}"#, r#"["\x"]"#, "[x]", r#"{1:2}"#] {
+            assert_eq!(scan(text.as_bytes()), Err(Unreadable::Invalid), "{text}");
+        }
     }
 
     #[test]
     fn a_bare_token_and_a_string_have_the_same_text() {
         assert_eq!(bare("5"), bare("\"5\""));
         assert_eq!(bare("\"a\\\"b\""), "a\"b");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_serde_json_reads_is_read_alike(text in r#"[ \[\]{},:"a1\-.e\\tfnu]{0,24}"#) {
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                let (start, end) = scan(text.as_bytes()).expect("JSON is read");
+                prop_assert_eq!(text.trim(), &text[start..end]);
+                prop_assert_eq!(members(&text).is_some(), value.is_object());
+                prop_assert_eq!(elements(&text).map(|all| all.len()), value.as_array().map(Vec::len));
+            }
+        }
     }
 }

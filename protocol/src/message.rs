@@ -7,7 +7,6 @@
 use crate::id::Id;
 use crate::json;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 /// The members of a message, each the JSON text that was sent, and the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,23 +70,23 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A request. `params` is an object or an array.
+/// A request. `params` is the JSON of an object or an array.
 #[must_use]
-pub fn request(id: &Id, method: &str, params: &RawValue) -> String {
+pub fn request(id: &Id, method: &str, params: &str) -> String {
     let method = json::quoted(method);
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
 }
 
-/// A notification.
+/// A notification. `params` is JSON.
 #[must_use]
-pub fn notification(method: &str, params: &RawValue) -> String {
+pub fn notification(method: &str, params: &str) -> String {
     let method = json::quoted(method);
     format!(r#"{{"jsonrpc":"2.0","method":{method},"params":{params}}}"#)
 }
 
-/// A successful response.
+/// A successful response. `result` is JSON.
 #[must_use]
-pub fn response(id: &Id, result: &RawValue) -> String {
+pub fn response(id: &Id, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
@@ -153,9 +152,8 @@ mod tests {
 
     #[test]
     fn messages_are_compact() {
-        let params = json::raw("{}");
         assert_eq!(
-            request(&Id::number(3), "init", &params),
+            request(&Id::number(3), "init", "{}"),
             r#"{"jsonrpc":"2.0","id":3,"method":"init","params":{}}"#
         );
         let error = RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'x'");

@@ -53,7 +53,7 @@ impl Db {
     }
 
     #[cfg(debug_assertions)]
-    fn watch_rows(&self) -> rusqlite::Result<()> {
+    fn watch_rows(&mut self) -> rusqlite::Result<()> {
         let writing = Arc::clone(&self.writing);
         self.connection.update_hook(Some(move |_: rusqlite::hooks::Action, _: &str, table: &str, _| {
             assert!(writing.load(Ordering::Relaxed), "a row of {table} was changed outside of Db::exec");
@@ -145,9 +145,11 @@ impl Db {
             let bump = "UPDATE vars SET intval = intval + 1 WHERE name = 'data_version' AND intval = ?";
             let old = self.data_version;
             if self.exec(bump, &[&old]) == 0 && self.failure.is_none() {
-                return Err("Optimistic lock on the database failed. There may be a concurrent access to the \
+                return Err(
+                    "Optimistic lock on the database failed. There may be a concurrent access to the \
                      database. Aborting since concurrent access is unsafe."
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
         if let Some(error) = self.failure.take() {

@@ -28,10 +28,10 @@ enum Outcome {
 impl State {
     /// Asks the plugins about a command. Without any it is executed at once.
     pub(crate) fn ask_rpc_command(&mut self, request: RpcRequest) {
-        let payload = json::raw(format!(r#"{{"rpc_command":{}}}"#, request.text));
+        let payload = format!(r#"{{"rpc_command":{}}}"#, request.text);
         let method = request.method.clone();
         let cause = Some(request.client.id.clone());
-        let subject = Subject::RpcCommand(RpcCommandCall { request, outcome: None });
+        let subject = Subject::RpcCommand(Box::new(RpcCommandCall { request, outcome: None }));
         self.call_hook("rpc_command", FilterKey::Method(&method), payload, cause, subject);
     }
 

@@ -16,7 +16,6 @@ use crate::state::State;
 use leyden_protocol::message::{self, RpcError, code};
 use leyden_protocol::{Envelope, Id, json};
 use serde::Serialize;
-use serde_json::value::to_raw_value;
 use std::collections::BTreeSet;
 
 /// Who gets the answer to a request.
@@ -83,8 +82,7 @@ impl State {
 
     fn rpc_text(&mut self, connection: ConnectionId, text: &str) {
         let needs_jsonrpc = self.profile.rpc_needs_jsonrpc();
-        let envelope =
-            Envelope::parse(text).filter(|message| message.jsonrpc.is_some() || !needs_jsonrpc);
+        let envelope = Envelope::parse(text).filter(|message| message.jsonrpc.is_some() || !needs_jsonrpc);
         let Some(envelope) = envelope else {
             let why = format!(r#"JSON-RPC message does not contain "jsonrpc" field: '{text}'"#);
             return self.refuse_connection(connection, &why);
@@ -120,10 +118,8 @@ impl State {
         }
         let Some((plugin, _)) = self.plugins.method(&request.method) else {
             // The plugin died while hooks were asked.
-            let error = RpcError::new(
-                code::PLUGIN_TERMINATED,
-                "Plugin terminated before replying to RPC call.",
-            );
+            let error =
+                RpcError::new(code::PLUGIN_TERMINATED, "Plugin terminated before replying to RPC call.");
             return self.reply_error(&request.client, &error);
         };
         // Passed through: every byte but the id stays the client's.
@@ -136,7 +132,7 @@ impl State {
 
     /// Answers a request with success.
     pub(crate) fn reply(&mut self, client: &Client, result: &impl Serialize) {
-        let result = to_raw_value(result).expect("a result is JSON");
+        let result = serde_json::to_string(result).expect("a result is JSON");
         self.reply_verbatim(client, &message::response(&client.id, &result));
     }
 
@@ -171,8 +167,7 @@ impl RpcRequest {
         let id = Id::from_token(token);
         let method = envelope.method.ok_or_else(|| refuse(Some(&id), "No method"))?;
         let params = envelope.params.ok_or_else(|| refuse(Some(&id), "No params"))?.to_owned();
-        let method =
-            json::string(method).ok_or_else(|| refuse(Some(&id), "Expected string for method"))?;
+        let method = json::string(method).ok_or_else(|| refuse(Some(&id), "Expected string for method"))?;
         Ok(Self { client: Client { connection, id }, text: envelope.text.to_owned(), method, params })
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 /// When the path is too long for a Unix socket (about 100 bytes) or cannot be written.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => UnixListener::bind(path),
     }
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 impl State {
     /// `plugin start|stop|list`.
     pub(crate) fn command_plugin(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let subcommand = Params::parse(request, &[Shape::required("subcommand")], true)?.string("subcommand")?;
+        let subcommand =
+            Params::parse(request, &[Shape::required("subcommand")], true)?.string("subcommand")?;
         match subcommand.as_str() {
             "start" => self.plugin_start(request),
             "stop" => self.plugin_stop(request),
@@ -43,7 +44,7 @@ impl State {
             return Err(RpcError::new(code::INVALID_PARAMS, text));
         }
         let extras = params.extras(&shape);
-        let options = extras.into_iter().map(|(name, value)| (name, json::bare(value.get()))).collect();
+        let options = extras.into_iter().map(|(name, value)| (name, json::bare(&value))).collect();
         let start = RuntimeStart { client: request.client.clone(), options };
         self.register_plugin(&path, false, Some(start));
         Ok(())

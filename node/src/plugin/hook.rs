@@ -11,14 +11,13 @@ use crate::jsonrpc::hook::RpcCommandCall;
 use crate::state::{Phase, State};
 use leyden_protocol::manifest::Filter;
 use leyden_protocol::{Envelope, Id, json};
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A call of a hook on its way through the chain.
 #[derive(Debug)]
 pub(crate) struct HookCall {
     hook: &'static str,
-    payload: Box<RawValue>,
+    payload: String,
     cause: Option<Id>,
     /// Plugins still to be asked.
     chain: VecDeque<PluginId>,
@@ -29,7 +28,7 @@ pub(crate) struct HookCall {
 #[derive(Debug)]
 pub(crate) enum Subject {
     /// `rpc_command`: a command that a client wants executed.
-    RpcCommand(RpcCommandCall),
+    RpcCommand(Box<RpcCommandCall>),
     /// `peer_connected`: a peer that has said `init`.
     PeerConnected(ConnectionId),
     /// `custommsg`: a message of this peer.
@@ -96,7 +95,7 @@ impl State {
         &mut self,
         hook: &'static str,
         key: FilterKey<'_>,
-        payload: Box<RawValue>,
+        payload: String,
         cause: Option<Id>,
         subject: Subject,
     ) {
@@ -123,7 +122,7 @@ impl State {
         }
         self.release_hook(call.hook);
         match call.subject {
-            Subject::RpcCommand(command) => self.rpc_command_final(command),
+            Subject::RpcCommand(command) => self.rpc_command_final(*command),
             Subject::PeerConnected(peer) => self.peer_connected_final(peer),
             Subject::Custommsg(peer) => self.custommsg_final(peer),
         }
@@ -140,7 +139,8 @@ impl State {
         self.log_main(LogLevel::Trace, &text);
         let Some(result) = response.result else {
             let text = response.text;
-            return self.fatal(&format!("Plugin {name} for {} returned non-result response {text}", call.hook));
+            return self
+                .fatal(&format!("Plugin {name} for {} returned non-result response {text}", call.hook));
         };
         let verdict = match &mut call.subject {
             Subject::RpcCommand(command) => self.rpc_command_answer(command, result),
@@ -215,7 +215,8 @@ impl State {
             else {
                 continue;
             };
-            let named = |name: &String| registered.iter().find(|other| self.is_called(**other, name)).copied();
+            let named =
+                |name: &String| registered.iter().find(|other| self.is_called(**other, name)).copied();
             let unknown = |word: &str, name: &str| {
                 (plugin.log_source(), format!("hook {hook} {word} unknown plugin {name}"))
             };

@@ -10,7 +10,6 @@ use crate::state::{Phase, State};
 use leyden_protocol::init::{Configuration, FeatureSet, Init};
 use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Envelope, Manifest, json};
-use serde_json::value::to_raw_value;
 use std::path::{Path, PathBuf};
 
 impl State {
@@ -37,10 +36,8 @@ impl State {
             Ok(pid) => {
                 let pid = pid.map_or_else(|| "in process".to_owned(), |pid| pid.to_string());
                 self.log(LogLevel::Debug, "plugin-manager", &format!("started({pid}) {path}"));
-                let params = json::raw(format!(
-                    r#"{{"allow-deprecated-apis":{}}}"#,
-                    self.config.allow_deprecated_apis
-                ));
+                let allowed = self.config.allow_deprecated_apis;
+                let params = format!(r#"{{"allow-deprecated-apis":{allowed}}}"#);
                 let cause = self.start_cause(id);
                 self.request(id, "getmanifest", &params, cause.as_ref(), Awaiting::Manifest);
                 self.set_startup_timer(id);
@@ -140,7 +137,9 @@ impl State {
                 let path = self.plugins.get(id).map(|plugin| plugin.path.display().to_string());
                 if self.phase == Phase::Manifests {
                     let (path, name) = (path.unwrap_or_default(), &option.name);
-                    self.fatal(&format!("error starting plugin '{path}': option name '{name}' is already taken"));
+                    self.fatal(&format!(
+                        "error starting plugin '{path}': option name '{name}' is already taken"
+                    ));
                 }
                 return Err(format!(r#"Option "{}" already registered"#, option.name));
             }
@@ -197,7 +196,7 @@ impl State {
             plugin.state = PluginState::AwaitingInit;
             let options = plugin.init_options();
             let init = Init { options, configuration: self.configuration() };
-            let params = to_raw_value(&init).expect("init is JSON");
+            let params = serde_json::to_string(&init).expect("init is JSON");
             self.request(id, "init", &params, None, Awaiting::Init);
             self.set_startup_timer(id);
         }
@@ -206,7 +205,10 @@ impl State {
     fn configuration(&self) -> Configuration {
         let place = |name: &str| {
             let places = self.features.places();
-            places.iter().find(|(place, _)| *place == name).map_or_else(String::new, |(_, bits)| bits.to_string())
+            places
+                .iter()
+                .find(|(place, _)| *place == name)
+                .map_or_else(String::new, |(_, bits)| bits.to_string())
         };
         let newer = |name: &str| (self.profile == leyden_protocol::Profile::V26_06).then(|| place(name));
         Configuration {
@@ -329,7 +331,7 @@ pub(crate) fn executable(path: &Path) -> Result<PathBuf, String> {
 
 /// The input that says how launching went.
 pub(crate) fn launched(result: std::io::Result<Option<u32>>) -> PluginInput {
-    PluginInput::Launched(result.map_err(|error| {
-        error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
-    }))
+    PluginInput::Launched(
+        result.map_err(|error| error.to_string().split(" (os error").next().unwrap_or_default().to_owned()),
+    )
 }

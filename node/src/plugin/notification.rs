@@ -7,7 +7,6 @@ use crate::input::PluginId;
 use crate::output::Output;
 use crate::state::{Phase, State};
 use leyden_protocol::{Envelope, Id, catalogue, json, message};
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 impl State {
@@ -38,12 +37,15 @@ impl State {
 
     fn native_frame(&self, topic: &str, fields: Value) -> String {
         let params = if self.profile.wraps(topic) { json!({ topic: fields }) } else { fields };
-        message::notification(topic, &to_raw_value(&params).expect("a notification is JSON"))
+        message::notification(topic, &params.to_string())
     }
 
     fn subscribers(&self, topic: &str) -> Vec<PluginId> {
-        let ready =
-            if self.profile.notifies_after_init_only() { PluginState::InitComplete } else { PluginState::NeedsInit };
+        let ready = if self.profile.notifies_after_init_only() {
+            PluginState::InitComplete
+        } else {
+            PluginState::NeedsInit
+        };
         let in_star = catalogue::topic_named(topic).is_none_or(|topic| topic.in_star);
         let star = in_star && self.profile.star_subscription();
         let who_subscribed = |name: &str| {
@@ -161,7 +163,7 @@ impl State {
         }
         let start = token.as_ptr() as usize - params.as_ptr() as usize;
         let params = format!("{}{}{}", &params[..start], client.id, &params[start + token.len()..]);
-        let frame = message::notification(method, &json::raw(params));
+        let frame = message::notification(method, &params);
         self.out.push(Output::ToClient(client.connection, frame));
     }
 
@@ -180,9 +182,9 @@ impl State {
             let (topic, origin) = (json::quoted(topic), json::quoted(&origin));
             format!(r#"{{"jsonrpc":"2.0","method":{topic},"origin":{origin},"params":{params}}}"#)
         } else {
-            let payload: Box<RawValue> = json::raw(params);
-            let params = to_raw_value(&json!({ "origin": origin, "payload": payload }));
-            message::notification(topic, &params.expect("a notification is JSON"))
+            let origin = json::quoted(&origin);
+            let params = format!(r#"{{"origin":{origin},"payload":{params}}}"#);
+            message::notification(topic, &params)
         };
         for subscriber in self.subscribers(topic) {
             self.out.push(Output::ToPlugin(subscriber, frame.clone()));

@@ -8,7 +8,6 @@ use crate::output::Output;
 use crate::state::State;
 use leyden_protocol::id::IdSource;
 use leyden_protocol::{Envelope, Id, message};
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Who waits for an answer.
@@ -76,7 +75,7 @@ impl State {
         &mut self,
         plugin: PluginId,
         method: &str,
-        params: &RawValue,
+        params: &str,
         cause: Option<&Id>,
         awaiting: Awaiting,
     ) {

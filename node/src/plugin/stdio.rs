@@ -22,7 +22,8 @@ impl PluginLink {
 
     /// SIGKILLs the plugin, even if it reads nothing.
     pub(crate) fn kill(self) {
-        drop(self.kill.send(()));
+        // An error means that the task has ended, and the plugin with it.
+        self.kill.send(()).ok();
     }
 }
 

@@ -1,0 +1,69 @@
+//! The embedded node as a program, with lightningd's command line.
+
+use leyden_node::config::{Bitcoind, Config};
+use leyden_node::event::{Event, Exit};
+use leyden_node::options::{self, Instead};
+use leyden_node::{Host, Node};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+fn main() -> ExitCode {
+    let bitcoind = Bitcoind {
+        rpc: SocketAddr::from(([127, 0, 0, 1], 18443)),
+        user: String::new(),
+        password: String::new(),
+        poll: Duration::from_secs(30),
+    };
+    let mut config = Config::new(PathBuf::from("."), bitcoind);
+    config.developer = false;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match options::parse(&mut config, &args) {
+        Ok(None) => run(config),
+        Ok(Some(Instead::Help)) => say(&options::help()),
+        Ok(Some(Instead::Version)) => say(&format!("{}\n", config.profile.version())),
+        Err(why) => {
+            complain(&format!("lightningd: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("lightningd: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let node = Node::start(config, Host { events: Some(events), ..Host::default() }, runtime.handle());
+    let exit = loop {
+        match heard.blocking_recv() {
+            Some(Event::Exited(exit)) => break exit,
+            Some(_) => {}
+            None => break Exit { code: 1, message: Some("the node ended without a word".to_owned()) },
+        }
+    };
+    drop(node);
+    if let Some(message) = &exit.message {
+        complain(message);
+    }
+    u8::try_from(exit.code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str) {
+    // Without standard error there is nobody to tell.
+    drop(writeln!(std::io::stderr(), "{text}"));
+}

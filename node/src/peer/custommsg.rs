@@ -1,0 +1,97 @@
+//! Messages that only plugins understand (`lightningd/connect_control.c`).
+
+use super::PeerState;
+use crate::command::params::{Params, Shape};
+use crate::event::LogLevel;
+use crate::input::ConnectionId;
+use crate::jsonrpc::RpcRequest;
+use crate::output::Output;
+use crate::plugin::hook::{FilterKey, Subject, Verdict};
+use crate::state::State;
+use leyden_bolt::Message;
+use leyden_protocol::json;
+use leyden_protocol::message::{RpcError, code};
+use serde_json::json;
+
+/// Types that a node of v26.06.6 deals with itself, though no plugin sees them: gossip and its queries.
+const OWN_TYPES: [u16; 8] = [256, 257, 258, 261, 262, 263, 264, 265];
+
+impl State {
+    /// A message of a type that the node does not know.
+    pub(crate) fn unknown_message(&mut self, connection: ConnectionId, msg_type: u16, payload: &[u8]) {
+        if OWN_TYPES.contains(&msg_type) {
+            return;
+        }
+        let message = hex::encode([&msg_type.to_be_bytes(), payload].concat());
+        let understood =
+            self.plugins.iter().any(|(_, plugin)| plugin.manifest.custommessages.contains(&msg_type));
+        if !Message::may_be_ignored(msg_type) && !understood {
+            return self.warn_and_close(connection, &format!("Invalid unknown even msg {message}"));
+        }
+        let Some(peer) = self.peers.get_mut(connection) else { return };
+        peer.in_custommsg = true;
+        let id = peer.id.to_string();
+        self.notify("custommsg", json!({ "peer_id": id, "payload": message }));
+        let payload = json!({ "payload": message, "peer_id": id }).to_string();
+        let subject = Subject::Custommsg(connection);
+        self.call_hook("custommsg", FilterKey::MessageType(msg_type), payload, None, subject);
+    }
+
+    /// A plugin's answer to `custommsg`.
+    pub(crate) fn custommsg_answer(&mut self, result: &str, response: &str) -> Verdict {
+        if json::member(result, "result").map(json::bare).as_deref() == Some("continue") {
+            return Verdict::Next;
+        }
+        self.fatal(&format!("Plugin returned an invalid response to the custommsg hook: {response}"));
+        Verdict::Stop
+    }
+
+    /// Every plugin has seen the message.
+    pub(crate) fn custommsg_final(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(connection) else { return };
+        peer.in_custommsg = false;
+        self.open_gate(connection);
+    }
+
+    /// `sendcustommsg node_id msg`.
+    pub(crate) fn command_sendcustommsg(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
+        let shape = [Shape::required("node_id"), Shape::required("msg")];
+        let params = Params::parse(request, &shape, false)?;
+        let id = params.node_id("node_id")?;
+        let message = params.hex("msg")?;
+        let refuse = |text: String| RpcError::new(code::INVALID_REQUEST, text);
+        if let Some(msg_type) = message.first_chunk().map(|bytes| u16::from_be_bytes(*bytes)) {
+            if let Some(name) = internal_name(msg_type) {
+                return Err(refuse(format!(
+                    "Cannot send messages of type {msg_type} ({name}). It is not possible to send messages that \
+                     have a type managed internally since that might cause issues with the internal state tracking."
+                )));
+            }
+            if !Message::may_be_ignored(msg_type) {
+                let text = format!(
+                    "sendcustommsg id={} sending a custom even message ({msg_type})",
+                    request.client.id.cause()
+                );
+                self.log_main(LogLevel::Info, &text);
+            }
+        }
+        let connection =
+            self.peers.of(&id, PeerState::InHook).ok_or_else(|| refuse(format!("No such peer: {id}")))?;
+        self.out.push(Output::ToPeer(connection, message));
+        self.reply(&request.client, &json!({ "status": "Message sent to connectd for delivery" }));
+        Ok(())
+    }
+}
+
+/// The name of a message type that the node itself sends.
+fn internal_name(msg_type: u16) -> Option<&'static str> {
+    use leyden_bolt::message::msg_type as known;
+    Some(match msg_type {
+        known::WARNING => "WIRE_WARNING",
+        known::INIT => "WIRE_INIT",
+        known::ERROR => "WIRE_ERROR",
+        known::PING => "WIRE_PING",
+        known::PONG => "WIRE_PONG",
+        _ => return None,
+    })
+}

@@ -1,0 +1,255 @@
+//! A connection's life: transport, `init`, the `peer_connected` hook, messages, end
+//! (`connectd/connectd.c`, `lightningd/peer_control.c`).
+
+use super::connectd::TransportKeys;
+use super::control::{address_descriptor, address_json, address_of_descriptor, connect_result};
+use super::{Peer, PeerState};
+use crate::event::LogLevel;
+use crate::input::{ConnectionId, PeerInput};
+use crate::output::Output;
+use crate::plugin::hook::{FilterKey, Subject, Verdict};
+use crate::state::State;
+use bitcoin::constants::ChainHash;
+use bitcoin::secp256k1::PublicKey;
+use leyden_bolt::message::ALL_CHANNELS;
+use leyden_bolt::{Init, Message};
+use leyden_protocol::json;
+use leyden_protocol::message::RpcError;
+use serde_json::{Map, json};
+use std::net::SocketAddr;
+
+/// No address worked (`CONNECT_ALL_ADDRESSES_FAILED`).
+const ALL_ADDRESSES_FAILED: i64 = 401;
+/// The peer went away before it was connected (`CONNECT_DISCONNECTED_DURING`).
+const DISCONNECTED_DURING: i64 = 402;
+
+impl State {
+    /// Keys for one listener or one dial.
+    pub(crate) fn transport_keys(&mut self) -> TransportKeys {
+        TransportKeys { node: self.node_key, seed: self.entropy.draw() }
+    }
+
+    /// Something happened on a connection.
+    pub(crate) fn peer_input(&mut self, connection: ConnectionId, input: PeerInput) {
+        match input {
+            PeerInput::Connected { id, address, incoming } => {
+                self.transport_up(connection, id, address, incoming);
+            }
+            PeerInput::Failed(why) => self.dial_failed(connection, &why),
+            PeerInput::Message(bytes) => match Message::decode(&bytes) {
+                Ok(message) => self.peer_message(connection, message),
+                Err(error) => self.warn_and_close(connection, &error.to_string()),
+            },
+            PeerInput::Closed => {
+                self.out.push(Output::ClosePeer(connection));
+                self.forget_peer(connection);
+            }
+        }
+    }
+
+    fn transport_up(&mut self, connection: ConnectionId, id: PublicKey, address: SocketAddr, incoming: bool) {
+        if incoming {
+            self.peers.open.insert(connection, Peer::new(id, address, true, PeerState::AwaitingInit));
+        }
+        // Without an entry the dial was given up meanwhile.
+        let Some(peer) = self.peers.get_mut(connection) else {
+            return self.out.push(Output::ClosePeer(connection));
+        };
+        peer.state = PeerState::AwaitingInit;
+        let way = if incoming { "IN" } else { "OUT" };
+        self.log(LogLevel::Debug, &format!("{id}-connectd"), &format!("Connect {way}"));
+        let features = &self.features;
+        let mut init = Init::new(features.global_init.clone(), features.init.clone(), &[ChainHash::REGTEST]);
+        if incoming {
+            init = init.with_remote_addr(address_descriptor(address));
+        }
+        self.send_message(connection, &Message::Init(init));
+    }
+
+    /// Sends a message to a peer.
+    pub(crate) fn send_message(&mut self, connection: ConnectionId, message: &Message) {
+        self.out.push(Output::ToPeer(connection, message.encode()));
+    }
+
+    fn dial_failed(&mut self, connection: ConnectionId, why: &str) {
+        self.out.push(Output::ClosePeer(connection));
+        let Some(peer) = self.peers.open.remove(&connection) else { return };
+        let text = format!("All addresses failed: {why}");
+        let source = format!("{}-connectd", peer.id);
+        self.log(LogLevel::Debug, &source, &format!("Failed connected out: {text}"));
+        for client in peer.connects {
+            self.reply_error(&client, &RpcError::new(ALL_ADDRESSES_FAILED, text.clone()));
+        }
+    }
+
+    fn peer_message(&mut self, connection: ConnectionId, message: Message) {
+        let Some(peer) = self.peers.get_mut(connection) else { return };
+        match (peer.state, message) {
+            (PeerState::AwaitingInit, Message::Init(init)) => self.peer_init(connection, &init),
+            (PeerState::AwaitingInit, other) => {
+                let text = format!("Expected init, got message {}", other.msg_type());
+                self.warn_and_close(connection, &text);
+            }
+            // In CLN these belong to connectd, which no hook keeps waiting.
+            (_, Message::Ping { num_pong_bytes, .. }) => {
+                if let Some(pong) = Message::pong(num_pong_bytes) {
+                    self.send_message(connection, &pong);
+                }
+            }
+            (_, Message::Pong { ignored }) => self.pong_received(connection, ignored.len()),
+            (PeerState::Connected, message) if !peer.in_custommsg => self.dispatch(connection, message),
+            (_, message) => peer.gate.push_back(message),
+        }
+    }
+
+    fn dispatch(&mut self, connection: ConnectionId, message: Message) {
+        let Some(source) = self.peers.get(connection).map(|peer| format!("{}-connectd", peer.id)) else {
+            return;
+        };
+        match message {
+            Message::Unknown { msg_type, payload } => self.unknown_message(connection, msg_type, &payload),
+            Message::Warning { data, .. } => {
+                let text = format!("peer_in WIRE_WARNING: {}", String::from_utf8_lossy(&data));
+                self.log(LogLevel::Info, &source, &text);
+            }
+            Message::Error { data, .. } => {
+                let text = format!("peer_in WIRE_ERROR: {}", String::from_utf8_lossy(&data));
+                self.log(LogLevel::Info, &source, &text);
+            }
+            Message::Init(_) | Message::Ping { .. } | Message::Pong { .. } => {}
+        }
+    }
+
+    /// Dispatches what has waited, until something makes it wait again.
+    pub(crate) fn open_gate(&mut self, connection: ConnectionId) {
+        while let Some(peer) = self.peers.get_mut(connection) {
+            if peer.in_custommsg {
+                return;
+            }
+            let Some(message) = peer.gate.pop_front() else { return };
+            self.dispatch(connection, message);
+        }
+    }
+
+    fn peer_init(&mut self, connection: ConnectionId, init: &Init) {
+        let features = init.all_features();
+        if let Some(networks) = init.networks()
+            && !networks.contains(&ChainHash::REGTEST)
+        {
+            return self.warn_and_close(connection, "No common chain");
+        }
+        if let Err(error) = features.check(&self.features.init) {
+            return self.warn_and_close(connection, &error.to_string());
+        }
+        let Some(peer) = self.peers.get_mut(connection) else { return };
+        peer.features = features;
+        peer.remote_addr = init.remote_addr().map(<[u8]>::to_vec);
+        peer.state = PeerState::InHook;
+        let id = peer.id;
+        self.replace_older(connection, id);
+        self.ask_peer_connected(connection);
+    }
+
+    /// A peer that connects again means it: the older connection goes (`connectd.c:peer_reconnected`).
+    fn replace_older(&mut self, connection: ConnectionId, id: PublicKey) {
+        let older: Vec<ConnectionId> = self
+            .peers
+            .iter()
+            .filter(|(other, peer)| *other != connection && peer.id == id && peer.state >= PeerState::InHook)
+            .map(|(other, _)| other)
+            .collect();
+        for other in older {
+            self.log(LogLevel::Debug, &format!("{id}-lightningd"), "peer reconnected");
+            self.out.push(Output::ClosePeer(other));
+            self.forget_peer(other);
+        }
+    }
+
+    fn ask_peer_connected(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.peers.get(connection) else { return };
+        let mut fields = Map::new();
+        fields.insert("id".to_owned(), peer.id.to_string().into());
+        fields.insert("direction".to_owned(), peer.direction().into());
+        fields.insert("addr".to_owned(), peer.address.to_string().into());
+        if let Some(address) = peer.remote_addr.as_deref().and_then(address_of_descriptor) {
+            fields.insert("remote_addr".to_owned(), address.to_string().into());
+        }
+        fields.insert("features".to_owned(), peer.features.to_string().into());
+        let cause = peer.connects.first().map(|client| client.id.clone());
+        let payload = json!({ "peer": fields }).to_string();
+        let subject = Subject::PeerConnected(connection);
+        self.call_hook("peer_connected", FilterKey::None, payload, cause, subject);
+    }
+
+    /// A plugin's answer to `peer_connected`.
+    pub(crate) fn peer_connected_answer(
+        &mut self,
+        connection: ConnectionId,
+        result: &str,
+        response: &str,
+    ) -> Verdict {
+        match json::member(result, "result").map(json::bare).as_deref() {
+            Some("continue") => Verdict::Next,
+            Some("disconnect") => {
+                // The real one prints the bytes of the message to be sent, which are never text.
+                self.log_main(LogLevel::Debug, "peer_connected hook rejects and says ''");
+                match json::member(result, "error_message").and_then(json::string) {
+                    Some(text) => self.warn_and_close(connection, &text),
+                    None => {
+                        self.out.push(Output::ClosePeer(connection));
+                        self.forget_peer(connection);
+                    }
+                }
+                Verdict::Stop
+            }
+            _ => {
+                self.fatal(&format!(
+                    "Plugin returned an invalid response to the peer_connected hook: {response}"
+                ));
+                Verdict::Stop
+            }
+        }
+    }
+
+    /// Every plugin let the peer in.
+    pub(crate) fn peer_connected_final(&mut self, connection: ConnectionId) {
+        // It may have gone, or come again, while plugins were asked.
+        let Some(peer) = self.peers.get_mut(connection) else { return };
+        peer.state = PeerState::Connected;
+        let (id, address, direction) = (peer.id, peer.address, peer.direction());
+        let clients = std::mem::take(&mut peer.connects);
+        let result = connect_result(peer);
+        if !peer.incoming {
+            self.peers.known_addresses.insert(id, address);
+        }
+        for client in clients {
+            self.reply(&client, &result);
+        }
+        let fields =
+            json!({ "id": id.to_string(), "direction": direction, "address": address_json(address) });
+        self.notify("connect", fields);
+        self.open_gate(connection);
+    }
+
+    /// Tells a peer why it is not wanted, and closes.
+    pub(crate) fn warn_and_close(&mut self, connection: ConnectionId, text: &str) {
+        let warning = Message::Warning { channel_id: ALL_CHANNELS, data: text.as_bytes().to_vec() };
+        self.send_message(connection, &warning);
+        self.out.push(Output::ClosePeer(connection));
+        self.forget_peer(connection);
+    }
+
+    /// Settles what a connection that is gone has left open.
+    pub(crate) fn forget_peer(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.peers.open.remove(&connection) else { return };
+        let text = "disconnected during connection";
+        for client in peer.connects.iter().chain(&peer.pings) {
+            self.reply_error(client, &RpcError::new(DISCONNECTED_DURING, text));
+        }
+        if peer.state >= PeerState::InHook {
+            let id = peer.id;
+            self.log(LogLevel::Debug, &format!("{id}-lightningd"), "peer_disconnected");
+            self.notify("disconnect", json!({ "id": id.to_string() }));
+        }
+    }
+}
