@@ -73,7 +73,9 @@ pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
-pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
+pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, matching};
+/// What a mock declares, beyond its clauses: for [`Mock::option`] and [`Mock::manifest`].
+pub use leyden_protocol::{manifest, option};
 pub use mounting::MockGuard;
 pub use net::Net;
 pub use node::Node;
