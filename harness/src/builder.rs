@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
 use crate::error::{Error, Result};
-use crate::mounting::Mounted;
+use crate::mounting::{Mounted, executable};
 use crate::net::Net;
 use crate::node::{Node, Rules, compile};
 use crate::plugin::Plugin;
@@ -38,7 +38,7 @@ struct NodePlan {
 
 enum Behind {
     Plugin(Plugin),
-    Mock(Mock),
+    Mock(Box<Mock>),
 }
 
 impl NetBuilder {
@@ -75,6 +75,10 @@ impl NetBuilder {
     #[track_caller]
     pub fn plugin(mut self, node: &str, plugin: Plugin) -> Self {
         let at = Location::caller();
+        // Before anything is started for it.
+        if let Err(error) = executable(&plugin.path) {
+            self.mistaken(error);
+        }
         self.with(node, |node| node.plugins.push((Behind::Plugin(plugin), at)));
         self
     }
@@ -83,7 +87,7 @@ impl NetBuilder {
     #[track_caller]
     pub fn mount(mut self, node: &str, mock: impl Into<Mock>) -> Self {
         let at = Location::caller();
-        self.with(node, |node| node.plugins.push((Behind::Mock(mock.into()), at)));
+        self.with(node, |node| node.plugins.push((Behind::Mock(Box::new(mock.into())), at)));
         self
     }
 
@@ -170,9 +174,9 @@ impl NetBuilder {
             let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease);
             for (behind, at) in plan.plugins {
                 let installed = match behind {
-                    Behind::Plugin(plugin) => surroundings.install(node.name(), &plugin),
+                    Behind::Plugin(plugin) => surroundings.install(node.name(), plugin),
                     Behind::Mock(mock) => {
-                        let mock = MockPlugin::new(mock);
+                        let mock = MockPlugin::new(*mock);
                         node.remember(Mounted::new(mock.clone(), at));
                         surroundings.install_mock(node.name(), &mock)
                     }

@@ -15,7 +15,7 @@ pub(crate) fn query(file: &Path, sql: &str) -> Result<Vec<Map<String, Value>>> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database.busy_timeout(LOCK_TAKES)?;
     let mut statement = database.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| object(&columns, row))?;
     rows.collect()
 }

@@ -1,7 +1,7 @@
 //! The end of a net: everything is stopped, everything is checked, and all complaints are raised together.
 
 use std::panic::Location;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Net {
         }
         let evidence = self.run_dir().to_owned();
         self.abandon();
-        Err(together(complaints, evidence, at))
+        Err(together(complaints, &evidence, at))
     }
 
     /// Stops all nodes that run, at the same time.
@@ -164,7 +164,7 @@ fn crash_log(node: &Node, at: &'static Location<'static>) -> Option<Error> {
 }
 
 /// One error for all. A single complaint speaks for itself.
-fn together(mut complaints: Vec<Error>, run_dir: PathBuf, at: &'static Location<'static>) -> Error {
+fn together(mut complaints: Vec<Error>, run_dir: &Path, at: &'static Location<'static>) -> Error {
     let kept = [run_dir.display().to_string()];
     if complaints.len() == 1 {
         return complaints.remove(0).evidence("the evidence is in", kept);

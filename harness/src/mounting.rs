@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use leyden_mock_plugins::{Call, Mock, MockPlugin};
+use leyden_node::host::shortname;
 use serde_json::{Value, json};
 
 use crate::backend::{ConfiguredPlugin, Surroundings};
@@ -44,10 +45,12 @@ pub(crate) fn verify(node: &str, mock: &MockPlugin, at: &'static Location<'stati
 impl Surroundings {
     /// Makes the file by which a node knows a plugin.
     #[track_caller]
-    pub(crate) fn install(&self, node: &str, plugin: &Plugin) -> Result<ConfiguredPlugin> {
-        let exe = executable(plugin.path())?;
-        let path = self.serve(node, plugin.name(), Behind::Exe(exe))?;
-        Ok(ConfiguredPlugin { path, important: plugin.is_important(), options: plugin.options().to_vec() })
+    pub(crate) fn install(&self, node: &str, plugin: Plugin) -> Result<ConfiguredPlugin> {
+        let Plugin { path, name, options, important } = plugin;
+        let exe = executable(&path)?;
+        let name = name.unwrap_or_else(|| shortname(&exe));
+        let path = self.serve(node, name, Behind::Exe(exe))?;
+        Ok(ConfiguredPlugin { path, important, options })
     }
 
     /// Makes the file by which a node knows a mock.
@@ -65,7 +68,7 @@ impl Surroundings {
 
 /// The absolute path of a file that can be executed.
 #[track_caller]
-fn executable(path: &Path) -> Result<PathBuf> {
+pub(crate) fn executable(path: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let missing = |came: String| {
         Error::test(format!("the plugin {}", path.display()))
@@ -90,7 +93,7 @@ impl Node {
     /// If there is no such executable, or if the node refuses the plugin.
     #[track_caller]
     pub fn start_plugin(&self, plugin: Plugin) -> impl Future<Output = Result> + Send + use<> {
-        let installed = self.0.surroundings.install(self.name(), &plugin);
+        let installed = self.0.surroundings.install(self.name(), plugin);
         let node = self.clone();
         let at = Location::caller();
         async move { node.start_installed(node.noted(installed)?, at).await }
@@ -192,6 +195,29 @@ impl MockGuard {
     /// The mock at work.
     pub fn mock(&self) -> &MockPlugin {
         &self.mock
+    }
+
+    /// Waits until there have been so many calls of the hook, method or topic `name`, and gives all there are.
+    ///
+    /// # Errors
+    /// At the deadline, with everything that the mock has received.
+    #[track_caller]
+    pub fn wait_for(&self, name: &str, count: usize) -> impl Future<Output = Result<Vec<Call>>> + Send {
+        let at = Location::caller();
+        async move {
+            let limit = self.node.deadline().remaining();
+            let calls = self.mock.wait_for(name, count, limit).await.map_err(|too_few| {
+                Error::plugin(format!(
+                    "{}: waiting for calls of the mock {}",
+                    self.node.name(),
+                    self.mock.name()
+                ))
+                .came("they did not come")
+                .evidence("what was expected and what came", too_few.to_string().lines())
+                .at(at)
+            });
+            self.node.noted(calls)
+        }
     }
 
     /// Stops the mock and checks what is expected of it.

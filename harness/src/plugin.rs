@@ -1,8 +1,7 @@
 //! A plugin as the author of a test names it: an executable and its options.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use leyden_node::host::shortname;
 use serde_json::Value;
 
 /// A plugin to be run by a node.
@@ -14,10 +13,10 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 #[must_use = "give it to `NetBuilder::plugin` or `Node::start_plugin`"]
 pub struct Plugin {
-    path: PathBuf,
-    name: Option<String>,
-    options: Vec<(String, Value)>,
-    important: bool,
+    pub(crate) path: PathBuf,
+    pub(crate) name: Option<String>,
+    pub(crate) options: Vec<(String, Value)>,
+    pub(crate) important: bool,
 }
 
 impl Plugin {
@@ -47,22 +46,6 @@ impl Plugin {
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| shortname(&self.path))
-    }
-
-    pub(crate) fn options(&self) -> &[(String, Value)] {
-        &self.options
-    }
-
-    pub(crate) fn is_important(&self) -> bool {
-        self.important
     }
 }
 

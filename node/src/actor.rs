@@ -172,12 +172,11 @@ impl Actor {
             waiting.insert(plugin, id);
         }
         while !waiting.is_empty() {
-            let Ok(input) = self.inbox.recv_timeout(Duration::from_millis(100)) else {
-                if self.is_killed() {
-                    return Err(None);
-                }
-                continue;
-            };
+            // The sender of `killed` also puts something into the inbox.
+            let input = self.inbox.recv().map_err(|_| None)?;
+            if self.is_killed() {
+                return Err(None);
+            }
             match input {
                 Input::Plugin(plugin, PluginInput::Bytes(bytes)) if waiting.contains_key(&plugin) => {
                     let frames = self.state.plugin_frames(plugin, &bytes);

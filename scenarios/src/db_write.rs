@@ -31,7 +31,11 @@ async fn copy_the_database(net: &Net) -> Result {
     let calls = backup.calls("db_write");
     let versions: Vec<i64> = calls.iter().filter_map(|call| call.params()["data_version"].as_i64()).collect();
     assert_eq!(versions.len(), calls.len());
-    assert!(versions.windows(2).all(|pair| pair[1] == pair[0] + 1), "{versions:?}");
+    // Where it rewrites a table of its own, lightningd uses a number twice, but only before any plugin's `init`.
+    let early = names.iter().take_while(|name| *name != "init").filter(|name| *name == "db_write").count();
+    let steps: Vec<i64> = versions.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps[..early].iter().all(|step| [0, 1].contains(step)), "{versions:?}");
+    assert!(steps[early..].iter().all(|step| *step == 1), "{versions:?}, {early} of them before init");
     let database = Connection::open(l1.lightning_dir().join("regtest/lightningd.sqlite3")).map_err(sql)?;
     let last: i64 = database
         .query_row("SELECT intval FROM vars WHERE name = 'data_version'", [], |row| row.get(0))

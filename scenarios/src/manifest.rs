@@ -1,7 +1,6 @@
 //! What a plugin declares, and what it is told of it in `init`.
 
-use leyden::option::{OptionType, PluginOption};
-use leyden::{Mock, Net, Reply, Result};
+use leyden::{Mock, Net, OptionType, PluginOption, Reply, Result};
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
@@ -48,7 +47,8 @@ async fn tell_the_options(net: &Net) -> Result {
     let init = l1.mock("optioned").expect("it was mounted").calls("init").remove(0);
     let expected = json!({
         "text-given": "from the command line",
-        "text-default": "a \"quoted\" default",
+        // lightningd does not read the escapes of a default, but writes its own.
+        "text-default": r#"a \"quoted\" default"#,
         "text-twice": ["one", "two"],
         "text-concealed": "hunter2",
         "number-given": 4_000_000_000_000_i64,
@@ -56,7 +56,6 @@ async fn tell_the_options(net: &Net) -> Result {
         "switch-given": false,
         "switch-default": true,
         "flag-given": true,
-        "flag-absent": false,
     });
     assert_eq!(init.params()["options"], expected);
     assert_eq!(init.params()["configuration"]["startup"], true);
@@ -119,10 +118,7 @@ fn refusals() -> Vec<(Value, &'static str)> {
             with("options", json!([{"name": "x", "type": "float", "description": "d"}])),
             r#"Only "string", "int", "bool", and "flag" options are supported"#,
         ),
-        (
-            with("hooks", json!([{"name": "no_such_hook"}])),
-            "could not register hook 'no_such_hook', either the name doesn't exist or another plugin already registered it.",
-        ),
+        (with("hooks", json!([{"name": "no_such_hook"}])), "Unknown hook name no_such_hook"),
     ]
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Every mock filters by method, since lightningd's own plugins call commands too.
 
-use leyden::manifest::Filter;
-use leyden::{Call, Capability, Mock, Net, Reply, Result};
+use leyden::{Call, Capability, Filter, Mock, Net, Reply, Result};
 use serde_json::json;
 
 use crate::scenario::Scenario;

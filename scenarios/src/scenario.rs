@@ -35,7 +35,7 @@ pub struct Golden {
 /// What became of a golden when its scenario was played.
 #[derive(Clone, Debug)]
 pub struct Played {
-    /// Its name, such as `peer_refused.l2.doorman`.
+    /// Its name.
     pub golden: String,
     /// What node and plugin said this time.
     pub transcript: Transcript,
@@ -71,6 +71,11 @@ impl Scenario {
         self
     }
 
+    /// The names of its goldens, such as `peer_refused.l2.doorman`.
+    pub fn golden_names(&self) -> Vec<String> {
+        self.goldens.iter().map(|golden| self.golden_name(golden)).collect()
+    }
+
     /// Why a backend cannot play it, in words; `None` if it can.
     pub fn skipped(&self, backend: Backend) -> Option<&'static str> {
         self.needs.iter().find_map(|need| backend.lacks(*need))
@@ -95,6 +100,10 @@ impl Scenario {
 
     fn played(&self, golden: &Golden, net: &Net) -> Played {
         let transcript = (golden.view)(net.node(golden.node).transcript(golden.plugin));
-        Played { golden: format!("{}.{}.{}", self.name, golden.node, golden.plugin), transcript }
+        Played { golden: self.golden_name(golden), transcript }
+    }
+
+    fn golden_name(&self, golden: &Golden) -> String {
+        format!("{}.{}.{}", self.name, golden.node, golden.plugin)
     }
 }

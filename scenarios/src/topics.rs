@@ -1,7 +1,6 @@
 //! Notifications that plugins send to each other.
 
-use leyden::manifest::OwnTopic;
-use leyden::{Mock, Net, Reply, Result};
+use leyden::{Mock, Net, OwnTopic, Reply, Result};
 use serde_json::json;
 
 use crate::heard::heard;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use leyden::{Fault, Mock, Net, Reply};
+use leyden::event::EventKind;
+use leyden::{Fault, Mock, Net, Plugin, Reply};
 use serde_json::json;
 
-use crate::on_each_backend;
+use crate::{ShellPlugin, on_each_backend};
 
 /// The processes that bear the mark of the net in this directory.
 fn alive(run_dir: &Path) -> Vec<String> {
@@ -133,6 +134,54 @@ async fn a_run_directory_is_kept_when_asked() {
         let run_dir = net.run_dir().to_owned();
         net.finish().await?;
         assert!(run_dir.join("lightning-1/log").is_file() && run_dir.join("timeline.jsonl").is_file());
+        std::fs::remove_dir_all(run_dir)?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_a_plugin_leaves_behind_is_a_complaint_and_is_killed() {
+    on_each_backend(async |backend| {
+        let litterer = ShellPlugin::new();
+        let net = Net::builder()
+            .nodes(["l1"])
+            .plugin("l1", Plugin::exe(litterer.path()))
+            .backend(backend)
+            .start()
+            .await?;
+        let [l1] = net.nodes();
+        l1.rpc("litter", json!({})).await?;
+        let run_dir = net.run_dir().to_owned();
+        let error = net.finish().await.unwrap_err();
+        assert_eq!(
+            error.headline(),
+            "ending the net: expected no process to outlive the nodes, but 1 did",
+            "{error}"
+        );
+        assert!(error.to_string().contains("sleep 987"), "{error}");
+        drop(l1);
+        leyden::eventually("no process is left", || async { leyden::seen(alive(&run_dir), Vec::is_empty) })
+            .await?;
+        std::fs::remove_dir_all(run_dir)?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_died_unasked_is_a_complaint() {
+    on_each_backend(async |backend| {
+        let greeter = ShellPlugin::new();
+        let plugin = Plugin::exe(greeter.path()).important();
+        let net = Net::builder().nodes(["l1"]).plugin("l1", plugin).backend(backend).start().await?;
+        let run_dir = net.run_dir().to_owned();
+        let mut events = net.events();
+        let pid = rustix::process::Pid::from_raw(greeter.pid().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        while !matches!(events.next().await?.kind, EventKind::NodeExited { .. }) {}
+        let error = net.finish().await.unwrap_err();
+        assert!(error.to_string().contains("the life of l1: expected to end by `stop`"), "{error}");
         std::fs::remove_dir_all(run_dir)?;
         Ok(())
     })

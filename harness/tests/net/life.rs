@@ -79,6 +79,5 @@ async fn two_embedded_nodes_are_up_at_once() {
     let net = Net::line(["l1", "l2"]).backend(Backend::Embedded).start().await.unwrap();
     let took = began.elapsed();
     net.finish().await.unwrap();
-    println!("two connected embedded nodes: {took:?}");
     assert!(took < Duration::from_secs(5), "0.4 s is usual; it took {took:?}");
 }

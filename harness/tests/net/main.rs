@@ -11,6 +11,7 @@ use leyden::env::Settings;
 use leyden::{Backend, Result};
 
 /// Runs a test body on each backend; says why one is left out.
+#[expect(clippy::print_stdout, reason = "a reader of the output must see what was not tested")]
 async fn on_each_backend(body: impl AsyncFn(Backend) -> Result) {
     for backend in [Backend::Embedded, Backend::Lightningd] {
         match backend.missing(&Settings::from_env()) {

@@ -40,6 +40,12 @@ async fn an_executable_and_a_mock_answer_and_every_frame_is_recorded() {
         assert_eq!(greeted["cwd"], json!(l1.lightning_dir().join("regtest")));
         assert_eq!(l2.rpc("echo", json!(["abc"])).await?, json!({"echoed": "abc"}));
         assert_eq!(l2.mock("echo").unwrap().calls("echo").len(), 1);
+        assert_eq!(
+            l2.transcript("echo").only(["echo"]).to_string().trim_end(),
+            "lightningd -> echo  echo \"<id#1>/cln:echo#<2>\" [\"abc\"]\n\
+             echo -> lightningd  result \"<id#1>/cln:echo#<2>\" {\"echoed\":\"abc\"}",
+            "on {backend}"
+        );
 
         for (node, plugin, method) in [(&l1, "greeter.sh", "greet"), (&l2, "echo", "echo")] {
             for asked in ["\"getmanifest\"", "\"init\"", &format!("\"method\":\"{method}\"")] {
@@ -103,6 +109,7 @@ async fn a_mock_stays_over_a_restart_and_a_scoped_one_until_its_guard_is_finishe
 
         let scoped = l1.mount_scoped(Mock::method("twice").reply(Reply::result(json!({}))).expect(2)).await?;
         l1.rpc("twice", json!({})).await?;
+        assert_eq!(scoped.wait_for("twice", 1).await?.len(), 1);
         let line = line!() + 1;
         let unmet = scoped.finish().await.unwrap_err();
         assert!(unmet.to_string().contains("expected 2 calls, received 1"), "{unmet}");
