@@ -14,6 +14,8 @@ pub struct Settings {
     pub bitcoin_cli: Option<PathBuf>,
     /// `LIGHTNINGD_EXE`, or `lightningd` on `PATH`.
     pub lightningd: Option<PathBuf>,
+    /// `LEYDEN_BACKEND`: which program plays the nodes, see [`Backend::from_env`](crate::Backend::from_env).
+    pub backend: Option<String>,
     /// `TEST_DIR`, or the system's directory for temporary files: run directories are made here.
     pub test_dir: PathBuf,
     /// `LEYDEN_CACHE_DIR`, or `leyden` in `XDG_CACHE_HOME`, or in `.cache` of `HOME`: where a fetched bitcoind is kept.
@@ -31,9 +33,10 @@ pub struct Settings {
 }
 
 /// The names in the order in which they are printed.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "BITCOIND_EXE",
     "LIGHTNINGD_EXE",
+    "LEYDEN_BACKEND",
     "PATH",
     "TEST_DIR",
     "SLOW_MACHINE",
@@ -72,6 +75,7 @@ impl Settings {
                 .or_else(|| on_path(value("PATH"), "bitcoin-cli")),
             bitcoind,
             lightningd: program("LIGHTNINGD_EXE", "lightningd"),
+            backend: value("LEYDEN_BACKEND").map(|value| value.to_string_lossy().into_owned()),
             test_dir: path("TEST_DIR").unwrap_or_else(std::env::temp_dir),
             cache_dir: path("LEYDEN_CACHE_DIR")
                 .or_else(|| path("XDG_CACHE_HOME").map(|dir| dir.join("leyden")))

@@ -1,46 +1,91 @@
 //! A test harness for authors of Core Lightning plugins: bitcoind on regtest, Lightning nodes, plugins, transcripts.
 //!
-//! The lower half, which everything else stands on:
+//! ```no_run
+//! use leyden::{Mock, Net, Plugin, Reply};
+//! # const MY_PLUGIN: &str = "my-plugin";
+//!
+//! #[tokio::test]
+//! async fn a_peer_that_the_plugin_refuses_is_not_shown_to_the_next() -> leyden::Result {
+//!     let net = Net::line(["l1", "l2"]).plugin("l2", Plugin::exe(MY_PLUGIN).option("limit", 3)).start().await?;
+//!     let [l1, l2] = net.nodes();
+//!     let after = l2.mount_scoped(Mock::hook("peer_connected").after("my-plugin").expect(0)).await?;
+//!     l1.rpc("disconnect", serde_json::json!({"id": l2.id()})).await?;
+//!     l1.connect(&l2).await.unwrap_err();
+//!     after.finish().await?;
+//!     leyden::assert_transcript!(l2.transcript("my-plugin"));
+//!     net.finish().await
+//! }
+//! ```
+//!
+//! What an author meets first:
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`error`] | what a failed test tells its author |
+//! | `builder`, `net`, `finish` | [`Net`]: what it shall be, its life, the checks at its end |
+//! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
+//! | `plugin` | [`Plugin`]: an executable and its options |
+//! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
+//! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
+//!
+//! What that stands on:
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`backend`] | which lightningd: the embedded node or a real one |
+//! | `relay`, `served`, [`tap`] | a plugin's stdio led through the test process and recorded, under any lightningd |
+//! | [`bitcoind`] | bitcoind on regtest: found or fetched, started, mined, reorganised |
+//! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
+//! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
 //! | [`mod@env`] | the settings, read from the environment once |
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
-//! | [`run_dir`] | the temporary directory of a net |
-//! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
-//! | [`bitcoind`] | bitcoind on regtest: found or fetched, started, mined, reorganised |
-//!
-//! The recording half, which sees everything and changes nothing:
-//!
-//! | module | what it is for |
-//! |---|---|
-//! | [`event`] | what can happen in a net |
-//! | [`timeline`] | the one ordered stream of it, and waiting on it |
-//! | [`tap`] | the recorder on a plugin's stdio |
-//! | [`transcript`] | the view for people and snapshots |
-//! | [`alias`] | what is printed in place of ids, hashes, times, directories and ports |
-//! | [`jsonl`] | the lossless file beside it |
+//! | [`error`], `last_error` | what a failed test tells its author |
 
 pub mod alias;
+pub mod backend;
 pub mod bitcoind;
+mod builder;
+mod database;
 pub mod env;
 pub mod error;
 pub mod event;
+mod finish;
 pub mod jsonl;
+mod last_error;
 mod layout;
+mod life;
+mod mounting;
+mod net;
+mod node;
+mod plugin;
+mod port;
 pub mod process;
+mod relay;
+mod rpc;
 pub mod run_dir;
+mod served;
 mod snapshot;
 pub mod tap;
 pub mod timeline;
 pub mod transcript;
 pub mod wait;
 
+pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
+pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
+pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
+pub use leyden_protocol::Profile;
+pub use leyden_protocol::manifest::Filter;
+pub use leyden_protocol::option::{OptionType, PluginOption};
+pub use mounting::MockGuard;
+pub use net::Net;
+pub use node::Node;
+pub use plugin::Plugin;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};
+
+/// The typed requests of lightningd's RPC, for [`Node::call`].
+pub use cln_rpc;
 
 /// What the macros need in the author's crate.
 #[doc(hidden)]

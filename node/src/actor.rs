@@ -172,12 +172,11 @@ impl Actor {
             waiting.insert(plugin, id);
         }
         while !waiting.is_empty() {
-            let Ok(input) = self.inbox.recv_timeout(Duration::from_millis(100)) else {
-                if self.is_killed() {
-                    return Err(None);
-                }
-                continue;
-            };
+            // The sender of `killed` also puts something into the inbox.
+            let input = self.inbox.recv().map_err(|_| None)?;
+            if self.is_killed() {
+                return Err(None);
+            }
             match input {
                 Input::Plugin(plugin, PluginInput::Bytes(bytes)) if waiting.contains_key(&plugin) => {
                     let frames = self.state.plugin_frames(plugin, &bytes);
@@ -327,8 +326,9 @@ impl Actor {
     /// Ends every task. A node that was killed writes nothing further; any other one first writes what it
     /// has released.
     fn wind_up(mut self, runtime: &tokio::runtime::Handle, killed: bool) {
-        stop(&mut self.rpc_listener);
-        stop(&mut self.peer_listener);
+        // Awaited below: whoever starts the node again finds its port and its socket free.
+        let listeners = [self.rpc_listener.take(), self.peer_listener.take()];
+        listeners.iter().flatten().for_each(JoinHandle::abort);
         self.chain_task.abort();
         self.plugins.clear();
         let mut clients = self.clients.close_all();
@@ -339,6 +339,10 @@ impl Actor {
         }
         let plugin_tasks = std::mem::take(&mut self.plugin_tasks);
         runtime.block_on(crate::wait::at_most(Duration::from_secs(1), async move {
+            for listener in listeners.into_iter().flatten() {
+                // It was aborted: there is nothing to hear from it.
+                drop(listener.await);
+            }
             while clients.join_next().await.is_some() {}
             while peers.join_next().await.is_some() {}
             for task in plugin_tasks {

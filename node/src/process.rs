@@ -19,7 +19,7 @@ impl PluginLauncher for ChildProcess {
         Ok(RunningPlugin {
             stdin: Box::new(stdin),
             stdout: Box::new(stdout),
-            process: Box::new(Plugin(child)),
+            process: Box::new(Plugin(Some(child))),
         })
     }
 }
@@ -32,26 +32,35 @@ fn command(launch: &Launch) -> Command {
         .envs(launch.env.iter().map(|(name, value)| (name, value)))
         .current_dir(&launch.cwd)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+        .stdout(Stdio::piped());
     command
 }
 
-struct Plugin(Child);
+/// Killed when it is dropped, unless it was released.
+struct Plugin(Option<Child>);
 
 impl PluginProcess for Plugin {
     fn pid(&self) -> Option<u32> {
-        self.0.id()
+        self.0.as_ref().and_then(Child::id)
     }
 
     fn kill(&mut self) {
-        // An error means that it has ended already.
-        drop(self.0.start_kill());
+        if let Some(child) = &mut self.0 {
+            // An error means that it has ended already.
+            drop(child.start_kill());
+        }
     }
 
     fn release(mut self: Box<Self>) {
-        // Reaping belongs to whoever runs the node: tokio reaps orphaned children in the background, but
-        // only those that are not to be killed on drop.
-        tokio::spawn(async move { self.0.wait().await });
+        if let Some(mut child) = self.0.take() {
+            // Somebody must wait for it, or it stays as a zombie.
+            tokio::spawn(async move { child.wait().await });
+        }
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -6,12 +6,14 @@ use crate::jsonrpc::RpcRequest;
 use crate::output::Output;
 use crate::state::{Phase, State};
 use leyden_protocol::message::RpcError;
+use serde_json::json;
 
 impl State {
     /// `stop`: answered last, when every plugin is gone.
     pub(crate) fn command_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
         crate::command::params::Params::parse(request, &[], false)?;
         self.stop_request.get_or_insert(request.client.clone());
+        self.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
         self.phase = Phase::Stopping;
         self.out.push(Output::StopListeningRpc);
         self.requests.forget_all();
@@ -45,7 +47,12 @@ impl State {
             return;
         }
         let Some(client) = self.stop_request.take() else { return };
-        self.reply(&client, &"Shutdown complete");
+        let done = "Shutdown complete";
+        if self.profile.stop_answers_with_object() {
+            self.reply(&client, &json!({ "result": done }));
+        } else {
+            self.reply(&client, &done);
+        }
         self.out.push(Output::Exit(Exit { code: 0, message: None }));
     }
 }

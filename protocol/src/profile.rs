@@ -113,6 +113,12 @@ impl Profile {
         matches!(self, Self::Manual)
     }
 
+    /// Whether the result of `stop` is an object with a `result`, not a bare string.
+    #[must_use]
+    pub const fn stop_answers_with_object(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether an RPC request must have a `jsonrpc` member.
     #[must_use]
     pub const fn rpc_needs_jsonrpc(self) -> bool {

@@ -168,3 +168,78 @@ impl Db {
         self.connection.execute_batch("COMMIT").map_err(|error| format!("Error committing: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_db(dir: &Path) -> Db {
+        let mut db = Db::open(&dir.join("test.sqlite3")).unwrap();
+        let mut step = 0;
+        while db.is_new() || step < 5 {
+            schema::create(&mut db, step);
+            if db.writes().unwrap().is_some() {
+                db.commit().unwrap();
+            }
+            step += 1;
+        }
+        db
+    }
+
+    #[test]
+    fn a_transaction_ends_with_its_number_and_shows_its_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        assert_eq!(db.writes().unwrap(), None, "nothing was written");
+
+        db.set_intvar("it's", 7);
+        let (version, writes) = db.writes().unwrap().unwrap();
+        assert_eq!(version, 4);
+        let expected = [
+            "UPDATE vars SET intval=7 WHERE name='it''s';",
+            "INSERT INTO vars (name, intval) VALUES ('it''s', 7);",
+            "UPDATE vars SET intval = intval + 1 WHERE name = 'data_version' AND intval = 3",
+        ];
+        assert_eq!(writes, expected);
+        db.commit().unwrap();
+        assert_eq!(db.intvar("data_version"), Some(4));
+    }
+
+    #[test]
+    fn what_is_not_committed_is_not_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        db.set_intvar("kept", 1);
+        db.writes().unwrap();
+        db.commit().unwrap();
+        db.set_intvar("lost", 1);
+        db.writes().unwrap();
+        drop(db);
+
+        let mut db = Db::open(&dir.path().join("test.sqlite3")).unwrap();
+        assert_eq!((db.intvar("kept"), db.intvar("lost")), (Some(1), None));
+        db.set_intvar("next", 1);
+        let (version, _) = db.writes().unwrap().unwrap();
+        assert_eq!(version, 5, "the number of the lost transaction is given again");
+    }
+
+    #[test]
+    fn the_first_error_of_a_transaction_fails_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        db.exec("INSERT INTO nowhere VALUES (1)", &[]);
+        db.set_intvar("behind", 1);
+        let why = db.writes().unwrap_err();
+        assert!(why.contains("no such table: nowhere"), "{why}");
+    }
+
+    #[test]
+    fn a_database_that_somebody_else_has_written_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        let other = Connection::open(dir.path().join("test.sqlite3")).unwrap();
+        other.execute("UPDATE vars SET intval = 90 WHERE name = 'data_version'", []).unwrap();
+        db.set_intvar("x", 1);
+        assert!(db.writes().unwrap_err().starts_with("Optimistic lock on the database failed."));
+    }
+}

@@ -132,7 +132,7 @@ fn peer_entry(peer: &Peer) -> Value {
     entry.insert("connected".to_owned(), true.into());
     entry.insert("num_channels".to_owned(), 0.into());
     entry.insert("netaddr".to_owned(), json!([peer.address.to_string()]));
-    if let Some(address) = peer.remote_addr.as_deref().and_then(address_of_descriptor) {
+    if let Some(address) = peer.remote_addr {
         entry.insert("remote_addr".to_owned(), address.to_string().into());
     }
     entry.insert("features".to_owned(), peer.features.to_string().into());

@@ -39,8 +39,8 @@ pub(crate) struct Peer {
     pub(crate) incoming: bool,
     pub(crate) state: PeerState,
     pub(crate) features: Features,
-    /// Where the peer says that it sees us.
-    pub(crate) remote_addr: Option<Vec<u8>>,
+    /// Where the peer says that it sees us, if that is a public address.
+    pub(crate) remote_addr: Option<SocketAddr>,
     /// The `connect` commands that wait for it.
     pub(crate) connects: Vec<Client>,
     /// The `ping` commands that wait for a `pong`, in order.

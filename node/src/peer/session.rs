@@ -16,7 +16,7 @@ use leyden_bolt::{Init, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
 use serde_json::{Map, json};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// No address worked (`CONNECT_ALL_ADDRESSES_FAILED`).
 const ALL_ADDRESSES_FAILED: i64 = 401;
@@ -143,7 +143,7 @@ impl State {
         }
         let Some(peer) = self.peers.get_mut(connection) else { return };
         peer.features = features;
-        peer.remote_addr = init.remote_addr().map(<[u8]>::to_vec);
+        peer.remote_addr = init.remote_addr().and_then(address_of_descriptor).filter(is_public);
         peer.state = PeerState::InHook;
         let id = peer.id;
         self.replace_older(connection, id);
@@ -171,7 +171,7 @@ impl State {
         fields.insert("id".to_owned(), peer.id.to_string().into());
         fields.insert("direction".to_owned(), peer.direction().into());
         fields.insert("addr".to_owned(), peer.address.to_string().into());
-        if let Some(address) = peer.remote_addr.as_deref().and_then(address_of_descriptor) {
+        if let Some(address) = peer.remote_addr {
             fields.insert("remote_addr".to_owned(), address.to_string().into());
         }
         fields.insert("features".to_owned(), peer.features.to_string().into());
@@ -251,5 +251,14 @@ impl State {
             self.log(LogLevel::Debug, &format!("{id}-lightningd"), "peer_disconnected");
             self.notify("disconnect", json!({ "id": id.to_string() }));
         }
+    }
+}
+
+/// Whether an address says anything about where we are on the internet. lightningd believes no other
+/// (`connectd.c:address_routable`).
+fn is_public(address: &SocketAddr) -> bool {
+    match address.ip() {
+        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local()),
     }
 }

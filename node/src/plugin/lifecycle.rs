@@ -163,7 +163,7 @@ impl State {
         let Some(plugin) = self.plugins.get_mut(id) else { return Ok(()) };
         let Some(start) = plugin.start.clone() else { return Ok(()) };
         for (name, value) in &start.options {
-            plugin.set_option(name, Some(value)).map_err(|why| match why.as_str() {
+            plugin.set_option_from_rpc(name, value).map_err(|why| match why.as_str() {
                 "unknown option" => format!("unknown parameter {name}"),
                 _ => why,
             })?;

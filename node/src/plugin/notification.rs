@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::state::{Phase, State};
 use leyden_protocol::{Envelope, Id, catalogue, json, message};
 use serde_json::{Value, json};
+use std::time::UNIX_EPOCH;
 
 impl State {
     /// Sends a native notification to everybody who subscribed: first those who named the topic, then
@@ -61,23 +62,17 @@ impl State {
 
     /// `warning` and `log`, of a line that was just logged.
     pub(crate) fn notify_of_log(&mut self, line: &LogLine) {
-        let seconds = line.time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let fields = |level: &str| {
-            json!({
-                "level": level,
-                "time": format!("{}.{:09}", seconds.as_secs(), seconds.subsec_nanos()),
-                "timestamp": humantime::format_rfc3339_millis(line.time).to_string(),
-                "source": line.source,
-                "log": line.text,
-            })
+        let warning = match line.level {
+            LogLevel::Unusual => Some("warn"),
+            LogLevel::Broken => Some("error"),
+            _ => None,
         };
-        match line.level {
-            LogLevel::Unusual => self.notify("warning", fields("warn")),
-            LogLevel::Broken => self.notify("warning", fields("error")),
-            _ => {}
+        if let Some(level) = warning {
+            self.notify("warning", log_fields(line, level));
         }
-        if self.log.prints(line.level) {
-            self.notify("log", fields(line.level.name()));
+        // Lines are many and those who want them few.
+        if self.log.prints(line.level) && !self.subscribers("log").is_empty() {
+            self.notify("log", log_fields(line, line.level.name()));
         }
     }
 
@@ -202,6 +197,17 @@ impl Plugin {
     fn declares_topic(&self, topic: &str) -> bool {
         self.manifest.notifications.iter().any(|own| own.method == topic)
     }
+}
+
+fn log_fields(line: &LogLine, level: &str) -> Value {
+    let since = line.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "level": level,
+        "time": format!("{}.{:09}", since.as_secs(), since.subsec_nanos()),
+        "timestamp": humantime::format_rfc3339_millis(line.time).to_string(),
+        "source": line.source,
+        "log": line.text,
+    })
 }
 
 fn plugin_fields(plugin: &Plugin) -> Value {

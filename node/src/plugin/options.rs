@@ -27,6 +27,16 @@ impl Plugin {
         Ok(())
     }
 
+    /// Sets an option as `plugin start` does: there a flag is a boolean.
+    pub(crate) fn set_option_from_rpc(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let is_flag = self.option(name).is_some_and(|option| option.option_type == OptionType::Flag);
+        match text {
+            "true" if is_flag => self.set_option(name, None),
+            "false" if is_flag => Ok(()),
+            _ => self.set_option(name, Some(text)),
+        }
+    }
+
     fn option(&self, name: &str) -> Option<&PluginOption> {
         self.manifest.options.iter().find(|option| option.name == name)
     }

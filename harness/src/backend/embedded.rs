@@ -1,0 +1,200 @@
+//! The embedded node: in this process, with mocks in memory and plugins as children of this process.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use leyden_node::config::{Bitcoind, Config, ConfiguredPlugin};
+use leyden_node::event::Event;
+use leyden_node::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
+use leyden_node::process::ChildProcess;
+use leyden_node::{Host, Node, options};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::{Daemon, NodeConfig, Surroundings};
+use crate::error::{Error, Result};
+use crate::event::EventKind;
+use crate::plugin::on_command_line;
+use crate::process::{Charge, Watchdog};
+use crate::served::{Behind, Served};
+use crate::timeline::Timeline;
+
+/// The net tells the node of new blocks; this is for a test that goes on without one.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A running embedded node.
+struct Embedded(Mutex<Node>);
+
+impl Daemon for Embedded {
+    fn kill(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
+    fn poke_chain(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).poke_chain();
+    }
+}
+
+pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
+    let (events, heard) = mpsc::unbounded_channel();
+    let launcher = Launcher { surroundings: surroundings.clone() };
+    let host = Host { launcher: Arc::new(launcher), events: Some(events), ..Host::default() };
+    let name = config.name.clone();
+    let config = node_config(config)?;
+    surroundings.timeline.record(Some(&name), EventKind::NodeLaunched);
+    surroundings.runtime.spawn(follow(name, heard, surroundings.timeline.clone()));
+    Ok(Box::new(Embedded(Mutex::new(Node::start(config, host, &surroundings.runtime)))))
+}
+
+fn node_config(given: NodeConfig) -> Result<Config> {
+    let NodeConfig { name, dir, bitcoind, profile, plugins, options, port } = given;
+    let bitcoind =
+        Bitcoind { rpc: bitcoind.rpc, user: bitcoind.user, password: bitcoind.password, poll: POLL };
+    let mut config = Config::new(dir, bitcoind);
+    config.profile = profile;
+    config.log_files = vec![config.lightning_dir.join("log")];
+    if let (Some(port), Some(addr)) = (port, &mut config.addr) {
+        // It has started before, and other nodes know its port.
+        addr.set_port(port);
+    }
+    let args: Vec<String> = options.iter().map(|(name, value)| on_command_line(name, value)).collect();
+    let refused = |came: String| {
+        Error::test(format!("configuring {name} with {}", args.join(" ")))
+            .came(came)
+            .advice("options of lightningd that the embedded node does not know need Backend::Lightningd")
+    };
+    if options::parse(&mut config, &args).map_err(refused)?.is_some() {
+        return Err(refused("it asks for something else than a node".into()));
+    }
+    for plugin in plugins {
+        config.plugins.push(ConfiguredPlugin { path: plugin.path, important: plugin.important });
+        config
+            .plugin_options
+            .extend(plugin.options.into_iter().map(|(name, value)| (name, option_text(value))));
+    }
+    Ok(config)
+}
+
+/// The value of a plugin's option; a flag has none.
+fn option_text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+async fn follow(node: String, mut events: mpsc::UnboundedReceiver<Event>, timeline: Timeline) {
+    while let Some(event) = events.recv().await {
+        let kind = match event {
+            Event::Log(line) => EventKind::Log(line),
+            Event::Started { id, port } => EventKind::NodeStarted { id, port },
+            Event::Exited(exit) => EventKind::NodeExited { code: Some(exit.code), message: exit.message },
+        };
+        timeline.record(Some(&node), kind);
+    }
+}
+
+/// Runs what stands behind a relay's path, recorded: the relay itself is for other processes.
+struct Launcher {
+    surroundings: Surroundings,
+}
+
+impl PluginLauncher for Launcher {
+    fn launch(&self, launch: &Launch) -> io::Result<RunningPlugin> {
+        let Some(served) = self.surroundings.relays.find(&launch.path) else {
+            // Started by `rpc("plugin", ..)` with a path of the test's own.
+            return self.marked(launch.clone());
+        };
+        served.launched(launch);
+        match &served.behind {
+            Behind::Exe(exe) => {
+                let running = self.marked(Launch { path: exe.clone(), ..launch.clone() })?;
+                let (stdin, stdout) = served.tap().wrap(running.stdin, running.stdout);
+                Ok(RunningPlugin {
+                    stdin: Box::new(stdin),
+                    stdout: Box::new(stdout),
+                    process: running.process,
+                })
+            }
+            Behind::Mock(_) => self.mock(&served),
+        }
+    }
+}
+
+impl Launcher {
+    /// Starts a process that bears the net's mark and is in the watchdog's charge.
+    fn marked(&self, mut launch: Launch) -> io::Result<RunningPlugin> {
+        let watchdog = &self.surroundings.watchdog;
+        let (name, value) = watchdog.marker().variable();
+        launch.env.push((name.to_owned(), value.to_owned()));
+        let mut running = ChildProcess.launch(&launch)?;
+        if let Some(pid) = running.process.pid() {
+            let charge = Charge::Pid(pid);
+            watchdog.watch(charge.clone()).map_err(io::Error::other)?;
+            running.process =
+                Box::new(Watched { process: Some(running.process), charge, watchdog: Arc::clone(watchdog) });
+        }
+        Ok(running)
+    }
+
+    fn mock(&self, served: &Served) -> io::Result<RunningPlugin> {
+        let (stdin, stdout, run) = served.mock_in_memory().ok_or_else(|| io::Error::other("not a mock"))?;
+        let (stdin, stdout) = served.tap().wrap(stdin, stdout);
+        let process = Box::new(InMemory(self.surroundings.runtime.spawn(run).abort_handle()));
+        Ok(RunningPlugin { stdin: Box::new(stdin), stdout: Box::new(stdout), process })
+    }
+}
+
+/// A plugin's process, which the watchdog may forget when it is gone.
+struct Watched {
+    /// `None` once it was released: it may live as long as the net.
+    process: Option<Box<dyn PluginProcess>>,
+    charge: Charge,
+    watchdog: Arc<Watchdog>,
+}
+
+impl PluginProcess for Watched {
+    fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(|process| process.pid())
+    }
+
+    fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.kill();
+        }
+    }
+
+    fn release(mut self: Box<Self>) {
+        if let Some(process) = self.process.take() {
+            process.release();
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.process.take().is_some() {
+            self.watchdog.forget(&self.charge);
+        }
+    }
+}
+
+/// A mock that this process serves.
+struct InMemory(AbortHandle);
+
+impl PluginProcess for InMemory {
+    fn pid(&self) -> Option<u32> {
+        None
+    }
+
+    fn kill(&mut self) {
+        self.0.abort();
+    }
+
+    fn release(self: Box<Self>) {
+        // It ends when it reads the end of its standard input.
+    }
+}

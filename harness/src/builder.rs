@@ -1,0 +1,227 @@
+//! What a net shall be, before it starts.
+
+use std::panic::Location;
+use std::path::PathBuf;
+
+use leyden_mock_plugins::{Mock, MockPlugin};
+use leyden_protocol::Profile;
+use serde_json::Value;
+
+use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
+use crate::error::{Error, Result};
+use crate::mounting::{Mounted, executable};
+use crate::net::Net;
+use crate::node::{Node, Rules, compile};
+use crate::plugin::Plugin;
+use crate::port::PortLease;
+use crate::run_dir::RunDir;
+
+/// Describes a net; made by [`Net::line`] and [`Net::builder`].
+#[must_use = "call `start().await`"]
+pub struct NetBuilder {
+    nodes: Vec<NodePlan>,
+    pub(crate) line: bool,
+    pub(crate) backend: Option<Backend>,
+    profile: Profile,
+    pub(crate) keep: bool,
+    /// The first mistake in the description; `start` tells of it.
+    pub(crate) mistake: Option<Error>,
+}
+
+/// A node that shall be.
+struct NodePlan {
+    name: String,
+    plugins: Vec<(Behind, &'static Location<'static>)>,
+    options: Vec<(String, Value)>,
+    rules: Rules,
+}
+
+enum Behind {
+    Plugin(Plugin),
+    Mock(Box<Mock>),
+}
+
+impl NetBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            line: false,
+            backend: None,
+            profile: Profile::default(),
+            keep: false,
+            mistake: None,
+        }
+    }
+
+    /// Adds nodes. `l1`, `l2` … are customary; a name is also the node's in messages, and decides its id.
+    #[track_caller]
+    pub fn nodes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        for name in names {
+            let name = name.into();
+            if !is_node_name(&name) || self.nodes.iter().any(|node| node.name == name) {
+                self.mistaken(
+                    Error::test(format!("adding a node '{name}'")).expected(
+                        "a name of at most 12 letters and digits that no other node of the net has",
+                    ),
+                );
+            }
+            let rules = Rules::default();
+            self.nodes.push(NodePlan { name, plugins: Vec::new(), options: Vec::new(), rules });
+        }
+        self
+    }
+
+    /// Lets a node start with a plugin.
+    #[track_caller]
+    pub fn plugin(mut self, node: &str, plugin: Plugin) -> Self {
+        let at = Location::caller();
+        // Before anything is started for it.
+        if let Err(error) = executable(&plugin.path) {
+            self.mistaken(error);
+        }
+        self.with(node, |node| node.plugins.push((Behind::Plugin(plugin), at)));
+        self
+    }
+
+    /// Lets a node start with a mock. What is expected of it is checked at [`Net::finish`].
+    #[track_caller]
+    pub fn mount(mut self, node: &str, mock: impl Into<Mock>) -> Self {
+        let at = Location::caller();
+        self.with(node, |node| node.plugins.push((Behind::Mock(Box::new(mock.into())), at)));
+        self
+    }
+
+    /// Gives a node an option of lightningd, such as `("l1", "alias", "SLOPPYSET")`. Options of plugins belong to [`Plugin::option`].
+    #[track_caller]
+    pub fn option(mut self, node: &str, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let option = (name.into(), value.into());
+        self.with(node, |node| node.options.push(option));
+        self
+    }
+
+    /// Lets a node end in any way without a complaint. It must still start.
+    #[track_caller]
+    pub fn may_fail(mut self, node: &str) -> Self {
+        self.with(node, |node| node.rules.may_fail = true);
+        self
+    }
+
+    /// Lets a node log BROKEN lines that a regular expression matches.
+    #[track_caller]
+    pub fn broken_log(mut self, node: &str, regex: &str) -> Self {
+        match compile(regex) {
+            Ok(regex) => self.with(node, |node| node.rules.broken_log = Some(regex)),
+            Err(error) => self.mistaken(error),
+        }
+        self
+    }
+
+    /// The program that plays the nodes. Without it, what `LEYDEN_BACKEND` names, or the embedded node.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// The release that the embedded nodes shall be.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Keeps the run directory also if the test passes.
+    pub fn keep(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
+    /// Starts bitcoind and the nodes; in a line, connects neighbours. Ready is a net when every plugin has answered `init`.
+    ///
+    /// # Errors
+    /// If the description has a mistake, a program is missing, or something does not start. Nothing is left running then.
+    #[track_caller]
+    pub fn start(self) -> impl Future<Output = Result<Net>> + Send {
+        let at = Location::caller();
+        async move { Net::start(self, at).await }
+    }
+
+    /// Makes the nodes' directories and the files of their plugins; nothing is started.
+    pub(crate) fn prepare(
+        self,
+        backend: Backend,
+        run_dir: &RunDir,
+        bitcoind: &BitcoindAccess,
+        surroundings: &Surroundings,
+    ) -> Result<Vec<Node>> {
+        let profile = self.profile;
+        let mut surroundings = surroundings.clone();
+        for plan in &self.nodes {
+            surroundings.names = surroundings.names.directory(&plan.name, &node_dir(run_dir, &plan.name)?);
+        }
+        let prepare = |plan: NodePlan| {
+            let lease = match backend {
+                Backend::Lightningd => Some(PortLease::take(&surroundings.settings)?),
+                Backend::Embedded => None,
+            };
+            let config = NodeConfig {
+                dir: node_dir(run_dir, &plan.name)?,
+                name: plan.name,
+                bitcoind: bitcoind.clone(),
+                profile,
+                plugins: Vec::new(),
+                options: plan.options,
+                port: lease.as_ref().map(PortLease::port),
+            };
+            let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease);
+            for (behind, at) in plan.plugins {
+                let installed = match behind {
+                    Behind::Plugin(plugin) => surroundings.install(node.name(), plugin),
+                    Behind::Mock(mock) => {
+                        let mock = MockPlugin::new(*mock);
+                        node.remember(Mounted::new(mock.clone(), at));
+                        surroundings.install_mock(node.name(), &mock)
+                    }
+                };
+                node.start_with(installed.map_err(|error| error.at(at))?);
+            }
+            Ok(node)
+        };
+        self.nodes.into_iter().map(prepare).collect()
+    }
+
+    #[track_caller]
+    fn with(&mut self, node: &str, change: impl FnOnce(&mut NodePlan)) {
+        match self.nodes.iter_mut().find(|plan| plan.name == node) {
+            Some(plan) => change(plan),
+            None => {
+                let known: Vec<&str> = self.nodes.iter().map(|plan| &*plan.name).collect();
+                let error = Error::test(format!("configuring the node '{node}'"))
+                    .expected(format!("one of the net's nodes: {}", known.join(", ")))
+                    .advice("name the nodes first, then what they have");
+                self.mistaken(error);
+            }
+        }
+    }
+
+    fn mistaken(&mut self, error: Error) {
+        self.mistake.get_or_insert(error);
+    }
+}
+
+fn is_node_name(name: &str) -> bool {
+    (1..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The lightning-dir of a node, with the `hsm_secret` from which its keys derive.
+///
+/// `l7` lives in `lightning-7` and has that name, filled with zeros, as its secret: so it has the same id as pyln-testing's seventh node.
+fn node_dir(run_dir: &RunDir, name: &str) -> Result<PathBuf> {
+    let number = name.strip_prefix('l').filter(|number| number.parse::<u16>().is_ok());
+    let dir_name = number.map_or(name.to_owned(), |number| format!("lightning-{number}"));
+    let dir = run_dir.sub_dir(&dir_name)?;
+    run_dir.socket_path(format!("{dir_name}/regtest/lightning-rpc"))?;
+    let network_dir = run_dir.sub_dir(format!("{dir_name}/regtest"))?;
+    let mut secret = [0; 32];
+    secret[..dir_name.len()].copy_from_slice(dir_name.as_bytes());
+    std::fs::write(network_dir.join("hsm_secret"), secret)?;
+    Ok(dir)
+}

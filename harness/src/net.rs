@@ -1,0 +1,330 @@
+//! A net: one bitcoind, some nodes, and everything that happens among them.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::alias::Names;
+use crate::backend::{Backend, BitcoindAccess, Surroundings};
+use crate::bitcoind::Bitcoind;
+use crate::builder::NetBuilder;
+use crate::env::Settings;
+use crate::error::{Error, Result};
+use crate::event::EventKind;
+use crate::last_error::LastError;
+use crate::node::Node;
+use crate::process::{Marker, ParentWatch, Watchdog};
+use crate::relay::Relays;
+use crate::run_dir::RunDir;
+use crate::timeline::{Events, Timeline};
+
+/// How often bitcoind is asked for its tip, for all nodes together.
+const CHAIN_PACE: Duration = Duration::from_millis(20);
+
+/// bitcoind and Lightning nodes on regtest, in a directory of their own, until [`Net::finish`].
+///
+/// Dropped without `finish`, it kills everything, keeps the directory, and panics unless the test panics already.
+#[must_use = "call `finish().await` at the end of the test: it makes the checks"]
+pub struct Net {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) finished: bool,
+    // What follows is dropped in this order, when the nodes have been killed.
+    pub(crate) bitcoind: Option<Arc<Bitcoind>>,
+    pub(crate) chain: Option<JoinHandle<()>>,
+    _background: Background,
+    pub(crate) run_dir: Option<RunDir>,
+    _parent: ParentWatch,
+}
+
+impl Net {
+    /// Nodes of which each is connected to the next.
+    ///
+    /// ```no_run
+    /// # async fn test() -> leyden::Result {
+    /// use leyden::Net;
+    /// let net = Net::line(["l1", "l2", "l3"]).start().await?;
+    /// let [l1, l2, l3] = net.nodes();
+    /// net.finish().await
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn line<S: Into<String>>(names: impl IntoIterator<Item = S>) -> NetBuilder {
+        let mut builder = Self::builder().nodes(names);
+        builder.line = true;
+        builder
+    }
+
+    /// Nodes that are not connected.
+    pub fn builder() -> NetBuilder {
+        NetBuilder::new()
+    }
+
+    pub(crate) async fn start(mut builder: NetBuilder, at: &'static Location<'static>) -> Result<Self> {
+        if let Some(mistake) = builder.mistake.take() {
+            return Err(mistake);
+        }
+        let settings = Settings::from_env();
+        let backend = match builder.backend {
+            Some(backend) => backend,
+            None => Backend::from_settings(&settings)?,
+        };
+        let mut run_dir = RunDir::create(&settings)?;
+        if builder.keep {
+            run_dir.keep();
+        }
+        // Whatever fails from here on leaves evidence, and nothing that runs.
+        let mut net = Self::empty(settings, backend, run_dir).map_err(|error| error.at(at))?;
+        let line = builder.line;
+        let started = net.populate(builder, backend, line, at).await;
+        match started {
+            Ok(()) => Ok(net),
+            Err(error) => {
+                net.abandon();
+                Err(error.at(at))
+            }
+        }
+    }
+
+    fn empty(settings: Settings, backend: Backend, run_dir: RunDir) -> Result<Self> {
+        let parent = ParentWatch::start(&settings);
+        let background = Background::start()?;
+        let watchdog = Arc::new(Watchdog::start(Marker::new(&run_dir.name()))?);
+        if !run_dir.is_kept() {
+            watchdog.remove_dir(run_dir.path())?;
+        }
+        let relays = Relays::create(run_dir.path().join("relay"))?;
+        let surroundings = Surroundings {
+            settings,
+            timeline: Timeline::new(),
+            relays,
+            watchdog,
+            runtime: background.handle().clone(),
+            last_error: LastError::default(),
+            names: Names::default(),
+        };
+        if backend == Backend::Lightningd {
+            let _entered = surroundings.runtime.enter();
+            surroundings.relays.listen()?;
+        }
+        Ok(Self {
+            nodes: Vec::new(),
+            surroundings,
+            finished: false,
+            bitcoind: None,
+            chain: None,
+            _background: background,
+            run_dir: Some(run_dir),
+            _parent: parent,
+        })
+    }
+
+    /// Starts everything. Processes and connections belong to the net's own runtime, so that a test that blocks does not stop them.
+    async fn populate(
+        &mut self,
+        builder: NetBuilder,
+        backend: Backend,
+        line: bool,
+        at: &'static Location<'static>,
+    ) -> Result {
+        let run_dir = self.run_dir.as_ref().expect("a net has a run directory until it is finished");
+        let dir = run_dir.sub_dir("bitcoind")?;
+        let (settings, watchdog) =
+            (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
+        let starting =
+            self.surroundings.runtime.spawn(async move { Bitcoind::start(&settings, &dir, &watchdog).await });
+        let bitcoind = Arc::new(joined(starting).await??);
+        self.bitcoind = Some(Arc::clone(&bitcoind));
+
+        self.nodes = builder.prepare(backend, run_dir, &access(&bitcoind), &self.surroundings)?;
+        let launched: Vec<u64> = self.nodes.iter().map(Node::launch).collect::<Result<_>>()?;
+        for (node, from) in self.nodes.iter().zip(launched) {
+            node.ready(from, at).await?;
+        }
+        let following = follow_chain(bitcoind, self.nodes.clone(), self.timeline().clone());
+        self.chain = Some(self.surroundings.runtime.spawn(following));
+        if line {
+            for pair in self.nodes.windows(2) {
+                pair[0].connect(&pair[1]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes, in the order in which they were named: `let [l1, l2] = net.nodes();`.
+    ///
+    /// # Panics
+    /// If their number is another one.
+    #[track_caller]
+    pub fn nodes<const N: usize>(&self) -> [Node; N] {
+        let count = self.nodes.len();
+        self.nodes
+            .clone()
+            .try_into()
+            .unwrap_or_else(|_| panic!("the test wants {N} nodes, and the net has {count}"))
+    }
+
+    /// A node by its name.
+    ///
+    /// # Panics
+    /// If there is none of this name.
+    #[track_caller]
+    pub fn node(&self, name: &str) -> Node {
+        let found = self.nodes.iter().find(|node| node.name() == name).cloned();
+        found.unwrap_or_else(|| panic!("the net has no node '{name}', but {:?}", self.nodes))
+    }
+
+    /// Its bitcoind.
+    pub fn bitcoind(&self) -> &Bitcoind {
+        self.bitcoind.as_ref().expect("a net has a bitcoind until it is finished")
+    }
+
+    /// Everything that happens from now on, in the order in which it happens; its history is there too.
+    pub fn events(&self) -> Events {
+        self.timeline().follow(self.surroundings.settings.timeout)
+    }
+
+    /// The one ordered record of the net.
+    pub fn timeline(&self) -> &Timeline {
+        &self.surroundings.timeline
+    }
+
+    /// Connects two nodes.
+    ///
+    /// # Errors
+    /// If the node refuses.
+    #[track_caller]
+    pub fn connect(&self, from: &Node, to: &Node) -> impl Future<Output = Result> + Send + use<> {
+        from.connect(to)
+    }
+
+    /// The directory that has everything the net's programs write.
+    pub fn run_dir(&self) -> &std::path::Path {
+        self.run_dir.as_ref().expect("a net has a run directory until it is finished").path()
+    }
+
+    /// Kills everything, and keeps the evidence. Does not wait for anything that needs a runtime.
+    pub(crate) fn abandon(&mut self) {
+        self.finished = true;
+        for node in &self.nodes {
+            node.abandon();
+        }
+        // The task that follows the chain may hold it a little longer than this net.
+        let bitcoind = self.bitcoind.take().and_then(|bitcoind| Pid::from_raw(bitcoind.pid().cast_signed()));
+        if let Some(pid) = bitcoind {
+            // An error means that it has ended already.
+            _ = kill_process(pid, Signal::KILL);
+        }
+        // Without a watchdog nobody removes the directory either.
+        drop(self.surroundings.watchdog.keep_dir());
+        self.write_timeline();
+    }
+
+    /// Puts the timeline beside the logs.
+    pub(crate) fn write_timeline(&self) {
+        if let Some(run_dir) = &self.run_dir {
+            let events = self.timeline().events();
+            // Evidence that cannot be written must not hide the failure that it is about.
+            drop(crate::jsonl::write(
+                &run_dir.path().join("timeline.jsonl"),
+                events.iter().map(AsRef::as_ref),
+            ));
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        self.abandon();
+        if !std::thread::panicking() {
+            let last = self
+                .surroundings
+                .last_error
+                .take()
+                .map(|error| format!("\nThe last error of a step, perhaps the reason:\n{error}"));
+            panic!(
+                "a net was dropped without `finish().await`, which makes the checks; its files are in {}{}",
+                self.run_dir().display(),
+                last.unwrap_or_default()
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("nodes", &self.nodes)
+            .field("run_dir", &self.run_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+fn access(bitcoind: &Bitcoind) -> BitcoindAccess {
+    let (user, password) = bitcoind.credentials();
+    BitcoindAccess {
+        rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, bitcoind.rpc_port())),
+        user: user.to_owned(),
+        password: password.to_owned(),
+        dir: bitcoind.dir().to_owned(),
+        cli: bitcoind.programs().bitcoin_cli.clone(),
+    }
+}
+
+/// Records new tips and tells the nodes, which would notice only when they next look by themselves.
+async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timeline) {
+    let mut tick = tokio::time::interval(CHAIN_PACE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known = None;
+    loop {
+        tick.tick().await;
+        // A bitcoind that does not answer is the business of those who ask for an answer.
+        let Ok(hash) = bitcoind.best_block_hash().await else { continue };
+        if known == Some(hash) {
+            continue;
+        }
+        let Ok(height) = bitcoind.block_count().await else { continue };
+        timeline.record(None, EventKind::Block { height, hash: hash.to_string() });
+        if known.replace(hash).is_some() {
+            nodes.iter().for_each(Node::poke_chain);
+        }
+    }
+}
+
+/// The net's own runtime. A runtime must not be dropped where async code runs; it can be let go of.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn start() -> Result<Self> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(2).thread_name("leyden-net").enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> &tokio::runtime::Handle {
+        self.0.as_ref().expect("it is taken only on drop").handle()
+    }
+}
+
+/// Waits for a task of the net. It can only have panicked, which is a bug of ours.
+pub(crate) async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
+    task.await.map_err(|error| Error::node("a task of the net").came("it panicked").because(error))
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! A plugin as the author of a test names it: an executable and its options.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// A plugin to be run by a node.
+///
+/// ```
+/// # use leyden::Plugin;
+/// let plugin = Plugin::exe("target/debug/my-plugin").option("limit", 3).important();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "give it to `NetBuilder::plugin` or `Node::start_plugin`"]
+pub struct Plugin {
+    pub(crate) path: PathBuf,
+    pub(crate) name: Option<String>,
+    pub(crate) options: Vec<(String, Value)>,
+    pub(crate) important: bool,
+}
+
+impl Plugin {
+    /// An executable file, such as `env!("CARGO_BIN_EXE_my-plugin")`. A relative path starts at the test's working directory.
+    pub fn exe(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), name: None, options: Vec::new(), important: false }
+    }
+
+    /// The value of one of its options: a string, a number, or a bool. An option of type `flag` has none: see [`Plugin::flag`].
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets an option of type `flag`.
+    pub fn flag(self, name: impl Into<String>) -> Self {
+        self.option(name, Value::Null)
+    }
+
+    /// The node shall end when the plugin ends (`--important-plugin`). Only for plugins that the node starts with.
+    pub fn important(mut self) -> Self {
+        self.important = true;
+        self
+    }
+
+    /// Another name than that of the file: in logs, in `before` and `after`, in `plugin list`.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+/// An option as lightningd's command line has it: `--name=value`, or `--name` for a flag.
+pub(crate) fn on_command_line(name: &str, value: &Value) -> String {
+    match value {
+        Value::Null => format!("--{name}"),
+        Value::String(text) => format!("--{name}={text}"),
+        other => format!("--{name}={other}"),
+    }
+}
