@@ -11,7 +11,7 @@ async fn a_node_starts_answers_and_stops() {
     let info = node.ok("getinfo", json!({})).await;
     assert_eq!(info["id"], Value::from(&*node.id));
     assert_eq!((&info["blockheight"], &info["network"]), (&json!(0), &json!("regtest")));
-    assert_eq!(node.ok("stop", json!([])).await, "Shutdown complete");
+    assert_eq!(node.ok("stop", json!([])).await, json!({ "result": "Shutdown complete" }));
     assert_eq!(node.exit().await.code, 0);
 }
 
