@@ -168,6 +168,7 @@ impl State {
         self.log_main(LogLevel::Info, &text);
         let port = self.binding.map_or(0, |address| address.port());
         self.tell(Event::Started { id: id.to_string(), port });
+        self.expire_invoices();
         self.poll_chain();
     }
 

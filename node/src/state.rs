@@ -131,6 +131,7 @@ impl State {
             Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
+            Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Failed(exit) => self.exit = Some(exit),
         }
     }
