@@ -23,7 +23,9 @@ async fn copy_the_database(net: &Net) -> Result {
     assert_eq!(names[..2], ["getmanifest", "db_write"], "the first write comes before init");
     assert_eq!(names.iter().filter(|name| *name == "init").count(), 1);
 
-    net.bitcoind().generate_block(1).await?;
+    let text =
+        json!({"key": ["leyden", "it's"], "string": "quotes ' and \" and é\n", "mode": "create-or-replace"});
+    l1.rpc("datastore", text).await?;
     l1.restart().await?;
     l1.rpc("getinfo", json!({})).await?;
     l1.stop().await?;

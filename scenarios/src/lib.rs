@@ -22,6 +22,7 @@
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
+//! | `invoices` | invoices that are made |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `db_write` | the node's database, copied by a plugin |
 
@@ -30,6 +31,7 @@ mod custommsg;
 mod db_write;
 mod faults;
 mod heard;
+mod invoices;
 mod lifecycle;
 mod logs;
 mod manifest;

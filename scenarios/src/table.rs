@@ -23,6 +23,7 @@ macro_rules! every_scenario {
             chain: block_added;
             logs: warning_and_log;
             topics: custom_topics;
+            invoices: invoice_created;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method;
             db_write: db_write;
         }
