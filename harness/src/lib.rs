@@ -39,6 +39,7 @@
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
 //! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
 //! | [`mod@env`] | the settings, read from the environment once |
+//! | `only_one` | the one element of an answer that must have just one |
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
 //! | [`error`], `last_error` | what a failed test tells its author |
 
@@ -58,6 +59,7 @@ mod life;
 mod mounting;
 mod net;
 mod node;
+mod only_one;
 mod plugin;
 mod port;
 pub mod process;
@@ -82,6 +84,7 @@ pub use leyden_protocol::option::{OptionType, PluginOption};
 pub use mounting::MockGuard;
 pub use net::Net;
 pub use node::Node;
+pub use only_one::only_one;
 pub use plugin::Plugin;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};
