@@ -1,7 +1,7 @@
 //! What happens in the demo, step by step; what is seen goes into the ledger.
 
 use leyden::env::Settings;
-use leyden::event::EventKind;
+use leyden::event::{Event, EventKind};
 use leyden::{Deadline, Net, Node, Result, eventually, seen};
 use serde_json::{Value, json};
 
@@ -94,8 +94,16 @@ impl Scene<'_> {
         self.chapter("a block is mined");
         let (timeline, deadline) = (self.net.timeline(), Deadline::standard(&Settings::from_env()));
         let (height, from) = (self.net.bitcoind().block_count().await? + 1, timeline.now());
-        self.net.bitcoind().generate_block(1).await?;
-        timeline.wait_for_frame("l1", cast::DOORMAN, "block_added", from, deadline).await?;
+        let hash =
+            self.net.bitcoind().generate_block(1).await?.iter().map(ToString::to_string).collect::<String>();
+        // A real lightningd may tell of the block before only now.
+        let told = move |event: &Event| match &event.kind {
+            EventKind::Frame { plugin, text, .. } => {
+                (plugin == cast::DOORMAN && text.contains(&hash)).then_some(())
+            }
+            _ => None,
+        };
+        timeline.wait_for("the doorman to be told of the block", Some("l1"), from, deadline, told).await?;
         // The doorman may answer a question while it still reads the notification.
         let noticed = eventually(format!("the doorman knows block {height}"), || async {
             let said = self.l1.rpc(doorman::METHOD, json!({})).await?;
