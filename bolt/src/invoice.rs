@@ -175,9 +175,15 @@ pub enum InvoiceError {
     /// A field that every invoice needs is not there.
     #[error("invoice: expected a field {0}, it is missing")]
     Missing(&'static str),
-    /// The signature is not the payee's, or not one at all.
-    #[error("invoice: expected the signature of the payee over these fields: {0}")]
-    Signature(String),
+    /// The signature is not that of the payee whom the invoice names.
+    #[error("invoice: expected the signature of {payee} over these fields")]
+    Signature {
+        /// The key in the field `n`.
+        payee: PublicKey,
+    },
+    /// The signature gives away no payee.
+    #[error("invoice: expected a signature from which the payee can be recovered: {0}")]
+    Unrecoverable(String),
 }
 
 /// The payment secret that lightningd makes for a preimage: its SHA-256 with the lowest bit of the first byte flipped.

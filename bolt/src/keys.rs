@@ -110,7 +110,7 @@ impl HsmSecret {
                 derive(master, &[purpose, account, account, zero])
             }
         };
-        Wallet { base, network, secp }
+        Wallet { base, network, secp, bip86: matches!(self, Self::Seed(_)) }
     }
 
     /// The BIP 32 root that hsmd stretches out of a raw secret.
@@ -149,9 +149,15 @@ pub struct Wallet {
     base: Xpriv,
     network: Network,
     secp: Secp256k1<SignOnly>,
+    bip86: bool,
 }
 
 impl Wallet {
+    /// Whether the keys are those of BIP 86, from a mnemonic. lightningd counts their index apart from the other.
+    pub fn is_bip86(&self) -> bool {
+        self.bip86
+    }
+
     /// The private key at `index`.
     ///
     /// # Panics

@@ -119,6 +119,15 @@ fn is_program(file: &Path) -> bool {
 }
 
 #[cfg(test)]
+impl Settings {
+    /// Settings with nothing but a place for run directories.
+    pub(crate) fn in_test_dir(dir: &Path) -> Self {
+        let dir = dir.as_os_str().to_owned();
+        Self::from_lookup(move |name| (name == "TEST_DIR").then(|| dir.clone()))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

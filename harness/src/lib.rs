@@ -2,16 +2,18 @@
 //!
 //! ```no_run
 //! use leyden::{Mock, Net, Plugin, Reply};
+//! use serde_json::json;
 //! # const MY_PLUGIN: &str = "my-plugin";
 //!
 //! #[tokio::test]
-//! async fn a_peer_that_the_plugin_refuses_is_not_shown_to_the_next() -> leyden::Result {
-//!     let net = Net::line(["l1", "l2"]).plugin("l2", Plugin::exe(MY_PLUGIN).option("limit", 3)).start().await?;
+//! async fn a_refused_peer_is_not_shown_to_the_next_plugin() -> leyden::Result {
+//!     let net = Net::builder().nodes(["l1", "l2"]).plugin("l2", Plugin::exe(MY_PLUGIN).option("limit", 3)).start().await?;
 //!     let [l1, l2] = net.nodes();
-//!     let after = l2.mount_scoped(Mock::hook("peer_connected").after("my-plugin").expect(0)).await?;
-//!     l1.rpc("disconnect", serde_json::json!({"id": l2.id()})).await?;
-//!     l1.connect(&l2).await.unwrap_err();
-//!     after.finish().await?;
+//!     let refusal = Reply::result(json!({"result": "disconnect"}));
+//!     let first = l2.mount_scoped(Mock::hook("peer_connected").before("my-plugin").reply(refusal).expect(1)).await?;
+//!     l1.connect(&l2).await?;
+//!     first.wait_for("peer_connected", 1).await?;
+//!     first.finish().await?;
 //!     leyden::assert_transcript!(l2.transcript("my-plugin"));
 //!     net.finish().await
 //! }
@@ -37,6 +39,7 @@
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
 //! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
 //! | [`mod@env`] | the settings, read from the environment once |
+//! | `only_one` | the one element of an answer that must have just one |
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
 //! | [`error`], `last_error` | what a failed test tells its author |
 
@@ -56,6 +59,7 @@ mod life;
 mod mounting;
 mod net;
 mod node;
+mod only_one;
 mod plugin;
 mod port;
 pub mod process;
@@ -75,11 +79,12 @@ pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
 pub use leyden_protocol::Profile;
-pub use leyden_protocol::manifest::Filter;
+pub use leyden_protocol::hook::Filter;
 pub use leyden_protocol::option::{OptionType, PluginOption};
 pub use mounting::MockGuard;
 pub use net::Net;
 pub use node::Node;
+pub use only_one::only_one;
 pub use plugin::Plugin;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};

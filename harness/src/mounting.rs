@@ -200,6 +200,29 @@ impl MockGuard {
         &self.mock
     }
 
+    /// Waits until there have been so many calls of the hook, method or topic `name`, and gives all there are.
+    ///
+    /// # Errors
+    /// At the deadline, with everything that the mock has received.
+    #[track_caller]
+    pub fn wait_for(&self, name: &str, count: usize) -> impl Future<Output = Result<Vec<Call>>> + Send {
+        let at = Location::caller();
+        async move {
+            let limit = self.node.deadline().remaining();
+            let calls = self.mock.wait_for(name, count, limit).await.map_err(|too_few| {
+                Error::plugin(format!(
+                    "{}: waiting for calls of the mock {}",
+                    self.node.name(),
+                    self.mock.name()
+                ))
+                .came("they did not come")
+                .evidence("what was expected and what came", too_few.to_string().lines())
+                .at(at)
+            });
+            self.node.noted(calls)
+        }
+    }
+
     /// Stops the mock and checks what is expected of it.
     ///
     /// # Errors

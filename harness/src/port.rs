@@ -76,15 +76,10 @@ fn lock_dir(base: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn settings(test_dir: &Path) -> Settings {
-        let test_dir = test_dir.as_os_str().to_owned();
-        Settings::from_lookup(move |name| (name == "TEST_DIR").then(|| test_dir.clone()))
-    }
-
     #[test]
     fn a_leased_port_is_given_to_nobody_else_until_it_is_dropped() {
         let base = tempfile::tempdir().unwrap();
-        let settings = settings(base.path());
+        let settings = Settings::in_test_dir(base.path());
         let first = PortLease::take(&settings).unwrap();
         let second = PortLease::take(&settings).unwrap();
         assert_ne!(first.port(), second.port());

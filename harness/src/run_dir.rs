@@ -138,17 +138,12 @@ impl Drop for RunDir {
 mod tests {
     use super::*;
 
-    fn settings(test_dir: &Path) -> Settings {
-        let test_dir = test_dir.as_os_str().to_owned();
-        Settings::from_lookup(move |name| (name == "TEST_DIR").then(|| test_dir.clone()))
-    }
-
     #[test]
     fn removed_after_success_and_kept_otherwise() {
         let base = tempfile::tempdir().unwrap();
-        let passed = RunDir::create(&settings(base.path())).unwrap();
-        let failed = RunDir::create(&settings(base.path())).unwrap();
-        let mut wanted = RunDir::create(&settings(base.path())).unwrap();
+        let passed = RunDir::create(&Settings::in_test_dir(base.path())).unwrap();
+        let failed = RunDir::create(&Settings::in_test_dir(base.path())).unwrap();
+        let mut wanted = RunDir::create(&Settings::in_test_dir(base.path())).unwrap();
         let paths = [passed.path().to_owned(), failed.path().to_owned(), wanted.path().to_owned()];
         passed.sub_dir("lightning-1/regtest").unwrap();
         passed.remove().unwrap();
@@ -161,7 +156,7 @@ mod tests {
     #[test]
     fn a_directory_too_deep_for_sockets_is_refused_with_the_limit() {
         let base = tempfile::tempdir().unwrap();
-        let error = RunDir::create(&settings(&base.path().join("d".repeat(90)))).unwrap_err();
+        let error = RunDir::create(&Settings::in_test_dir(&base.path().join("d".repeat(90)))).unwrap_err();
         assert!(error.headline().contains(&format!("at most {SOCKET_PATH_MAX} bytes")), "{error}");
         assert!(error.to_string().contains("TEST_DIR"), "{error}");
         assert_eq!(std::fs::read_dir(base.path().join("d".repeat(90))).unwrap().count(), 0);

@@ -35,7 +35,7 @@ use crate::mock::{Clause, Mock, Subject};
 use crate::reply::Reply;
 use crate::times::Times;
 use leyden_protocol::catalogue;
-use leyden_protocol::manifest::Filter;
+use leyden_protocol::hook::Filter;
 use leyden_protocol::option::{OptionType, PluginOption};
 use serde::Deserialize;
 use serde_json::Value;

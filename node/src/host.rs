@@ -24,7 +24,7 @@ pub struct Host {
 
 impl Default for Host {
     fn default() -> Self {
-        Self { launcher: Arc::new(ChildProcess), events: None, clock: system_clock(), seed: None }
+        Self { launcher: Arc::new(ChildProcess::default()), events: None, clock: system_clock(), seed: None }
     }
 }
 

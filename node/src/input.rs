@@ -116,4 +116,6 @@ pub(crate) enum Timer {
     PluginStop(PluginId),
     /// All plugins have had their time to exit.
     Shutdown,
+    /// An unpaid invoice may have expired.
+    ExpireInvoices,
 }

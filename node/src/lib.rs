@@ -1,23 +1,23 @@
 //! An embedded, lightningd-compatible node: implements what a plugin can observe.
 //!
-//! One state actor per node, on a thread of its own: [`input`] lists everything that can happen to it,
-//! [`output`] everything that it asks its surroundings to do, [`state`] is the function between them, and
-//! [`actor`] the thread that applies it. I/O tasks move bytes and decide nothing. Files carry CLN's names
+//! One state actor per node, on a thread of its own: `input` lists everything that can happen to it,
+//! `output` everything that it asks its surroundings to do, `state` is the function between them, and
+//! `actor` the thread that applies it. I/O tasks move bytes and decide nothing. Files carry CLN's names
 //! where CLN has the thing, so that a CLN developer finds the line.
 //!
 //! | module | subject |
 //! |---|---|
 //! | [`config`], [`options`] | lightningd's options as values, and their names |
 //! | [`host`], [`process`] | what a node needs from the program around it; plugins as child processes |
-//! | [`event`], [`log`] | what can be heard of a running node |
-//! | [`node`] | a running node, from outside |
-//! | [`startup`], [`shutdown`] | the order of things at either end |
-//! | [`plugin`] | plugins: life, requests, hooks, notifications, the `plugin` command |
-//! | [`jsonrpc`], [`command`] | the JSON-RPC server and the node's own commands |
-//! | [`peer`] | peers, and messages that only plugins understand |
-//! | [`chain`] | the Bitcoin backend, and which blocks are known |
-//! | [`db`] | SQLite and `db_write` |
-//! | [`connections`], [`wait`], [`world`] | connections by number; waiting by the clock; time and chance |
+//! | [`event`], `log` | what can be heard of a running node |
+//! | `node` | a running node, from outside |
+//! | `startup`, `shutdown` | the order of things at either end |
+//! | `plugin` | plugins: life, requests, hooks, notifications, the `plugin` command |
+//! | `jsonrpc`, `command` | the JSON-RPC server and the node's own commands |
+//! | `peer` | peers, and messages that only plugins understand |
+//! | `chain` | the Bitcoin backend, and which blocks are known |
+//! | `db` | SQLite and `db_write` |
+//! | `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
 
 mod actor;
 mod chain;

@@ -24,6 +24,9 @@ pub struct Node {
 
 impl Node {
     /// Starts a node and returns at once. [`Event::Started`] or [`Event::Exited`] will tell how it went.
+    ///
+    /// [`Node::kill`], [`Node::join`] and dropping wait for the node's thread, and that for its I/O on
+    /// `runtime`: they must not be called where they keep that runtime's only thread.
     pub fn start(config: Config, host: Host, runtime: &tokio::runtime::Handle) -> Self {
         let (sender, inbox) = channel();
         let mailbox = Mailbox::new(sender);

@@ -1,6 +1,6 @@
 //! lightningd's command line (`lightningd/options.c`): which options there are, and what they set.
 //!
-//! Options are `--name=value` or `--name value`. What is not in [`OPTIONS`] belongs to plugins.
+//! Options are `--name=value` or `--name value`. What is not in `OPTIONS` belongs to plugins.
 
 use crate::config::{Config, ConfiguredPlugin};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

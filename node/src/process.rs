@@ -1,18 +1,27 @@
 //! Plugins as child processes. The only module of this crate that spawns.
 
 use crate::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
+use std::fs::OpenOptions;
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
-/// Runs a plugin's executable as a child of this process, as lightningd does: pipes on 0 and 1, standard
-/// error inherited (`ccan/pipecmd`).
-#[derive(Debug, Clone, Copy)]
-pub struct ChildProcess;
+/// Runs a plugin's executable as a child of this process, as lightningd does: pipes on 0 and 1, and the
+/// node's standard error (`ccan/pipecmd`).
+#[derive(Debug, Clone, Default)]
+pub struct ChildProcess {
+    /// The file that is the node's standard error, appended to; `None` is this process's own.
+    pub stderr: Option<PathBuf>,
+}
 
 impl PluginLauncher for ChildProcess {
     fn launch(&self, launch: &Launch) -> io::Result<RunningPlugin> {
-        let mut child = command(launch).spawn()?;
+        let mut command = command(launch);
+        if let Some(path) = &self.stderr {
+            command.stderr(OpenOptions::new().create(true).append(true).open(path)?);
+        }
+        let mut child = command.spawn()?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };

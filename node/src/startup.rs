@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::plugin::PluginState;
 use crate::plugin::lifecycle::executable;
 use crate::state::{Phase, State};
+use crate::world::Entropy;
 use bitcoin::Network;
 use leyden_bolt::HsmSecret;
 use std::fs;
@@ -30,18 +31,19 @@ pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
         host.clock.clone(),
     )
     .map_err(|error| format!("Failed to open log file {error}"))?;
-    let secret = hsm_secret(&network_dir.join("hsm_secret"))?;
+    let mut entropy = Entropy::new(host.seed);
+    let secret = hsm_secret(&network_dir.join("hsm_secret"), &mut entropy)?;
     let (node_key, wallet) = (secret.node_key(), secret.wallet(Network::Regtest));
-    Ok(State::new(config, host, log, node_key, wallet))
+    Ok(State::new(config, host.clock.clone(), entropy, log, node_key, wallet))
 }
 
 /// Reads the secret of the node, or makes one, as lightningd does.
-fn hsm_secret(path: &Path) -> Result<HsmSecret, String> {
+fn hsm_secret(path: &Path, entropy: &mut Entropy) -> Result<HsmSecret, String> {
     let explain = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     if !path.exists() {
-        let mut entropy = [0; 16];
-        getrandom::fill(&mut entropy).map_err(|error| explain(&error))?;
-        fs::write(path, HsmSecret::new_file(&entropy)).map_err(|error| explain(&error))?;
+        let drawn = entropy.draw();
+        let words = drawn.first_chunk().expect("16 of 32 bytes");
+        fs::write(path, HsmSecret::new_file(words)).map_err(|error| explain(&error))?;
     }
     let contents = fs::read(path).map_err(|error| explain(&error))?;
     HsmSecret::parse(&contents).map_err(|error| explain(&error))
@@ -166,6 +168,7 @@ impl State {
         self.log_main(LogLevel::Info, &text);
         let port = self.binding.map_or(0, |address| address.port());
         self.tell(Event::Started { id: id.to_string(), port });
+        self.expire_invoices();
         self.poll_chain();
     }
 

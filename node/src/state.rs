@@ -8,7 +8,6 @@ use crate::chain::topology::Topology;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
-use crate::host::Host;
 use crate::input::{Input, PluginInput, Step, Timer};
 use crate::jsonrpc::{Client, Connections};
 use crate::log::Log;
@@ -73,15 +72,22 @@ pub(crate) struct State {
 
 impl State {
     /// A node that has not been started.
-    pub(crate) fn new(config: Config, host: &Host, log: Log, node_key: SecretKey, wallet: Wallet) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        clock: Clock,
+        entropy: Entropy,
+        log: Log,
+        node_key: SecretKey,
+        wallet: Wallet,
+    ) -> Self {
         Self {
             profile: config.profile,
             phase: Phase::Manifests,
             out: Vec::new(),
             exit: None,
             log,
-            clock: host.clock.clone(),
-            entropy: Entropy::new(host.seed),
+            clock,
+            entropy,
             node_key,
             node_id: node_key.public_key(&Secp256k1::signing_only()),
             wallet,
@@ -125,6 +131,7 @@ impl State {
             Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
+            Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Failed(exit) => self.exit = Some(exit),
         }
     }

@@ -10,6 +10,7 @@
 //! | [`id`] | request ids of every release, and how the next one is made |
 //! | [`message`] | requests, responses and notifications |
 //! | [`manifest`] | the answer to `getmanifest`, checked as lightningd checks it |
+//! | [`hook`] | a plugin's registration for a hook |
 //! | [`option`] | plugin options: types, values, defaults |
 //! | [`init`] | the `init` request |
 //! | [`catalogue`] | every hook and notification topic, per release |
@@ -17,6 +18,7 @@
 
 pub mod catalogue;
 pub mod frame;
+pub mod hook;
 pub mod id;
 pub mod init;
 pub mod json;

@@ -113,6 +113,18 @@ impl Profile {
         matches!(self, Self::Manual)
     }
 
+    /// Whether plugins of a developer's node are started with `--developer`.
+    #[must_use]
+    pub const fn tells_plugins_of_developer(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
+    /// Whether `init` tells of the features of BOLT 12 and of channel types.
+    #[must_use]
+    pub const fn has_newer_feature_places(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether the result of `stop` is an object with a `result`, not a bare string.
     #[must_use]
     pub const fn stop_answers_with_object(self) -> bool {

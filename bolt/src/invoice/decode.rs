@@ -79,11 +79,15 @@ fn read_fields(raw: &RawBolt11Invoice) -> Result<Invoice, InvoiceError> {
 fn check_signature(signed: &SignedRawBolt11Invoice, digest: &Message) -> Result<PublicKey, InvoiceError> {
     let secp = Secp256k1::verification_only();
     let signature = signed.signature().0;
-    let payee = match signed.raw_invoice().payee_pub_key() {
-        Some(payee) => secp.verify_ecdsa(digest, &signature.to_standard(), &payee.0).map(|()| payee.0),
-        None => secp.recover_ecdsa(digest, &signature),
-    };
-    payee.map_err(|error| InvoiceError::Signature(error.to_string()))
+    match signed.raw_invoice().payee_pub_key() {
+        Some(payee) => secp
+            .verify_ecdsa(digest, &signature.to_standard(), &payee.0)
+            .map(|()| payee.0)
+            .map_err(|_| InvoiceError::Signature { payee: payee.0 }),
+        None => secp
+            .recover_ecdsa(digest, &signature)
+            .map_err(|error| InvoiceError::Unrecoverable(error.to_string())),
+    }
 }
 
 fn network(raw: &RawBolt11Invoice) -> Result<Network, InvoiceError> {

@@ -130,7 +130,9 @@ impl Launcher {
         let watchdog = &self.surroundings.watchdog;
         let (name, value) = watchdog.marker().variable();
         launch.env.push((name.to_owned(), value.to_owned()));
-        let mut running = ChildProcess.launch(&launch)?;
+        // Where a real lightningd's standard error is.
+        let stderr = launch.cwd.parent().map(|dir| dir.join("lightningd.stderr"));
+        let mut running = ChildProcess { stderr }.launch(&launch)?;
         if let Some(pid) = running.process.pid() {
             let charge = Charge::Pid(pid);
             watchdog.watch(charge.clone()).map_err(io::Error::other)?;

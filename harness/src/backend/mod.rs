@@ -1,4 +1,4 @@
-//! Which lightningd: the embedded node, or a real one. What both can do is [`Daemon`]; all else goes over their RPC socket.
+//! Which lightningd: the embedded node, or a real one. What both can do is the trait `Daemon`; all else goes over their RPC socket.
 
 mod embedded;
 mod lightningd;

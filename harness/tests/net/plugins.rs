@@ -109,6 +109,7 @@ async fn a_mock_stays_over_a_restart_and_a_scoped_one_until_its_guard_is_finishe
 
         let scoped = l1.mount_scoped(Mock::method("twice").reply(Reply::result(json!({}))).expect(2)).await?;
         l1.rpc("twice", json!({})).await?;
+        assert_eq!(scoped.wait_for("twice", 1).await?.len(), 1);
         let line = line!() + 1;
         let unmet = scoped.finish().await.unwrap_err();
         assert!(unmet.to_string().contains("expected 2 calls, received 1"), "{unmet}");

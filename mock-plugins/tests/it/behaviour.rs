@@ -2,7 +2,7 @@
 
 use crate::lightningd::Lightningd;
 use leyden_mock_plugins::{Call, Ended, Mock, MockPlugin, Reply, ServeError, matching};
-use leyden_protocol::manifest::Filter;
+use leyden_protocol::hook::Filter;
 use leyden_protocol::option::{OptionType, PluginOption};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -3,12 +3,22 @@
 //! | module | subject |
 //! |---|---|
 //! | [`params`] | parameters, by name or by place |
+//! | [`amount`] | amounts of money as clients write them |
 //! | [`general`] | `getinfo`, `help`, `notifications`, `check` |
+//! | [`invoice`] | `invoice`, `listinvoices` |
+//! | [`decode`] | `decode` |
+//! | [`newaddr`] | `newaddr` |
+//! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
 //! [`crate::peer`].
 
+mod amount;
+mod datastore;
+mod decode;
 pub(crate) mod general;
+mod invoice;
+mod newaddr;
 pub(crate) mod params;
 
 use crate::jsonrpc::RpcRequest;
@@ -27,10 +37,30 @@ pub(crate) struct Command {
 pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "check", usage: "command_to_check", run: State::command_check },
     Command { name: "connect", usage: "id [host] [port]", run: State::command_connect },
+    Command {
+        name: "datastore",
+        usage: "key [string] [hex] [mode] [generation]",
+        run: State::command_datastore,
+    },
+    Command { name: "decode", usage: "string", run: State::command_decode },
+    Command { name: "deldatastore", usage: "key [generation]", run: State::command_deldatastore },
     Command { name: "disconnect", usage: "id [force]", run: State::command_disconnect },
     Command { name: "getinfo", usage: "", run: State::command_getinfo },
     Command { name: "help", usage: "[command]", run: State::command_help },
+    Command {
+        name: "invoice",
+        usage: "amount_msat label description [expiry] [fallbacks] [preimage] [exposeprivatechannels] [cltv] \
+                [deschashonly]",
+        run: State::command_invoice,
+    },
+    Command { name: "listdatastore", usage: "[key]", run: State::command_listdatastore },
+    Command {
+        name: "listinvoices",
+        usage: "[label] [invstring] [payment_hash] [offer_id] [index] [start] [limit]",
+        run: State::command_listinvoices,
+    },
     Command { name: "listpeers", usage: "[id] [level]", run: State::command_listpeers },
+    Command { name: "newaddr", usage: "[addresstype]", run: State::command_newaddr },
     Command { name: "notifications", usage: "enable", run: State::command_notifications },
     Command { name: "ping", usage: "id [len] [pongbytes]", run: State::command_ping },
     Command {

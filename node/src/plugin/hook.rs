@@ -9,7 +9,7 @@ use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId};
 use crate::jsonrpc::hook::RpcCommandCall;
 use crate::state::{Phase, State};
-use leyden_protocol::manifest::Filter;
+use leyden_protocol::hook::Filter;
 use leyden_protocol::{Envelope, Id, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -264,7 +264,7 @@ fn topological(mut earlier: BTreeMap<PluginId, BTreeSet<PluginId>>) -> (Vec<Plug
 }
 
 impl super::Plugin {
-    fn hook(&self, name: &str) -> Option<&leyden_protocol::manifest::HookRegistration> {
+    fn hook(&self, name: &str) -> Option<&leyden_protocol::hook::HookRegistration> {
         self.manifest.hooks.iter().find(|hook| hook.name == name)
     }
 }

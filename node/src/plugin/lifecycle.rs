@@ -17,7 +17,7 @@ impl State {
     pub(crate) fn register_plugin(&mut self, path: &Path, important: bool, start: Option<RuntimeStart>) {
         let id = self.plugins.add(Plugin::new(path, important, start));
         let mut args = Vec::new();
-        if self.config.developer && self.profile == leyden_protocol::Profile::V26_06 {
+        if self.config.developer && self.profile.tells_plugins_of_developer() {
             args.push("--developer".to_owned());
         }
         let env = vec![
@@ -210,7 +210,7 @@ impl State {
                 .find(|(place, _)| *place == name)
                 .map_or_else(String::new, |(_, bits)| bits.to_string())
         };
-        let newer = |name: &str| (self.profile == leyden_protocol::Profile::V26_06).then(|| place(name));
+        let newer = |name: &str| self.profile.has_newer_feature_places().then(|| place(name));
         Configuration {
             lightning_dir: self.config.network_dir().display().to_string(),
             rpc_file: "lightning-rpc".to_owned(),

@@ -1,0 +1,146 @@
+//! The table `invoices` (`wallet/invoices.c`), and how unpaid invoices expire.
+
+use crate::db::Db;
+use crate::input::Timer;
+use crate::output::Output;
+use crate::state::State;
+use crate::world::unix_seconds;
+use rusqlite::Row;
+use std::time::Duration;
+
+/// The longest time for which the expiry timer is set; then it is set again.
+const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `state` of the table (`wallet/invoices.h:enum invoice_status`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Unpaid,
+    Expired,
+}
+
+impl Status {
+    const fn stored(self) -> i64 {
+        match self {
+            Self::Unpaid => 0,
+            Self::Expired => 2,
+        }
+    }
+
+    fn from_stored(stored: i64) -> Self {
+        if stored == Self::Expired.stored() { Self::Expired } else { Self::Unpaid }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Unpaid => "unpaid",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// An invoice to be stored.
+pub(super) struct NewInvoice<'a> {
+    pub(super) payment_hash: [u8; 32],
+    pub(super) preimage: [u8; 32],
+    pub(super) amount_msat: Option<u64>,
+    /// With its JSON escapes.
+    pub(super) label: &'a str,
+    /// Seconds since 1970.
+    pub(super) expires_at: i64,
+    pub(super) bolt11: &'a str,
+    pub(super) description: &'a str,
+    pub(super) features: &'a [u8],
+}
+
+/// A stored invoice.
+pub(super) struct StoredInvoice {
+    pub(super) created_index: i64,
+    /// 0 if it was never changed.
+    pub(super) updated_index: i64,
+    pub(super) payment_hash: [u8; 32],
+    pub(super) status: Status,
+    pub(super) amount_msat: Option<u64>,
+    /// With its JSON escapes.
+    pub(super) label: String,
+    pub(super) expires_at: i64,
+    pub(super) bolt11: String,
+    pub(super) description: String,
+}
+
+/// The columns that [`StoredInvoice::read`] reads.
+pub(super) const COLUMNS: &str =
+    "id, updated_index, payment_hash, state, msatoshi, label, expiry_time, bolt11, description";
+
+impl StoredInvoice {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let amount: Option<i64> = row.get(4)?;
+        Ok(Self {
+            created_index: row.get(0)?,
+            updated_index: row.get(1)?,
+            payment_hash: row.get(2)?,
+            status: Status::from_stored(row.get(3)?),
+            amount_msat: amount.map(i64::cast_unsigned),
+            label: row.get(5)?,
+            expires_at: row.get(6)?,
+            bolt11: row.get(7)?,
+            description: row.get(8)?,
+        })
+    }
+}
+
+/// Whether there is an invoice with this in that column.
+pub(super) fn exists(db: &mut Db, column: &str, value: &dyn rusqlite::ToSql) -> bool {
+    !db.rows(&format!("SELECT 1 FROM invoices WHERE {column} = ?"), &[value], |_| Ok(())).is_empty()
+}
+
+/// Stores an invoice; gives its `created_index`.
+pub(super) fn insert(db: &mut Db, invoice: &NewInvoice<'_>) -> i64 {
+    let index = next_index(db, "last_invoices_created_index");
+    db.exec(
+        "INSERT INTO invoices (id, payment_hash, payment_key, state, msatoshi, label, expiry_time, pay_index, \
+         msatoshi_received, paid_timestamp, bolt11, description, features, local_offer_id) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?, NULL);",
+        &[
+            &index,
+            &invoice.payment_hash,
+            &invoice.preimage,
+            &Status::Unpaid.stored(),
+            // SQLite has no unsigned numbers; CLN stores the same bits.
+            &invoice.amount_msat.map(u64::cast_signed),
+            &invoice.label,
+            &invoice.expires_at,
+            &invoice.bolt11,
+            &invoice.description,
+            &invoice.features,
+        ],
+    );
+    index
+}
+
+/// Counts up (`lightningd/wait.c:wait_index_increment`).
+fn next_index(db: &mut Db, name: &str) -> i64 {
+    let index = db.intvar(name).unwrap_or(0) + 1;
+    db.set_intvar(name, index);
+    index
+}
+
+impl State {
+    /// Marks unpaid invoices whose time is over, and sets the timer for the next one. It is also done before
+    /// invoices are looked at, because an injected clock may have jumped.
+    pub(crate) fn expire_invoices(&mut self) {
+        let now = i64::try_from(unix_seconds((self.clock)())).unwrap_or(i64::MAX);
+        let unpaid = Status::Unpaid.stored();
+        let due = "SELECT id FROM invoices WHERE state = ? AND expiry_time <= ? ORDER BY expiry_time, id";
+        let db = self.db();
+        for id in db.rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0)) {
+            let index = next_index(db, "last_invoices_updated_index");
+            let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
+            db.exec(update, &[&Status::Expired.stored(), &index, &id]);
+        }
+        let next = "SELECT expiry_time FROM invoices WHERE state = ? ORDER BY expiry_time LIMIT 1";
+        if let Some(next) = db.rows(next, &[&unpaid], |row| row.get::<_, i64>(0)).pop() {
+            let after = Duration::from_secs((next - now).unsigned_abs()).min(LONGEST_TIMER);
+            self.out.push(Output::SetTimer(Timer::ExpireInvoices, after));
+        }
+    }
+}

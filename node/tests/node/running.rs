@@ -1,0 +1,144 @@
+//! A node that runs, and a client of its Unix socket.
+
+use crate::chain;
+use leyden_node::config::Bitcoind;
+use leyden_node::event::{Event, Exit};
+use leyden_node::{Config, Host, Node};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// Nothing here takes that long.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// When the node's clock stands still, in seconds since 1970.
+pub(crate) const NOW: u64 = 1_795_260_000;
+
+/// The word of the mnemonic in `hsm_secret`: eleven times this one and `about`.
+const ENTROPY: [u8; 16] = [0; 16];
+
+/// A node and a connection to it.
+pub(crate) struct RunningNode {
+    /// The node id, as the node itself says it.
+    pub(crate) id: String,
+    clock: Arc<Mutex<u64>>,
+    client: UnixStream,
+    events: mpsc::UnboundedReceiver<Event>,
+    // In this order: the node goes before its directory.
+    node: Node,
+    dir: TempDir,
+}
+
+impl RunningNode {
+    /// A new node.
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("there is room for a directory");
+        let network_dir = dir.path().join("regtest");
+        std::fs::create_dir(&network_dir).expect("the directory is new");
+        let secret = leyden_bolt::HsmSecret::new_file(&ENTROPY);
+        std::fs::write(network_dir.join("hsm_secret"), secret).expect("the directory is ours");
+        Self::start_in(dir).await
+    }
+
+    /// The node again, after `stop`.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { dir, .. } = self;
+        Self::start_in(dir).await
+    }
+
+    async fn start_in(dir: TempDir) -> Self {
+        let bitcoind = Bitcoind {
+            rpc: chain::serve().await,
+            user: "user".to_owned(),
+            password: "password".to_owned(),
+            poll: DEADLINE,
+        };
+        let config = Config::new(dir.path().to_owned(), bitcoind);
+        let socket = config.network_dir().join("lightning-rpc");
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let clock = Arc::new(Mutex::new(NOW));
+        let told = Arc::clone(&clock);
+        let host = Host {
+            events: Some(sender),
+            clock: Arc::new(move || seconds(*told.lock().expect("nobody panics with the clock"))),
+            seed: Some([7; 32]),
+            ..Host::default()
+        };
+        let node = Node::start(config, host, &Handle::current());
+        let id = next(&mut events, |event| match event {
+            Event::Started { id, .. } => Some(id),
+            Event::Exited(exit) => panic!("the node did not start: {exit:?}"),
+            Event::Log(_) => None,
+        });
+        let id = id.await;
+        let client = UnixStream::connect(socket).await.expect("a started node takes clients");
+        Self { id, clock, client, events, node, dir }
+    }
+
+    /// Lets the node's clock jump ahead.
+    pub(crate) fn pass(&self, seconds: u64) {
+        *self.clock.lock().expect("nobody panics with the clock") += seconds;
+    }
+
+    /// The result of a request.
+    pub(crate) async fn ok(&mut self, method: &str, params: Value) -> Value {
+        let mut reply = self.call(method, &params).await;
+        assert!(reply.get("error").is_none(), "{method} {params}: {reply}");
+        reply["result"].take()
+    }
+
+    /// Code and message of the error of a request.
+    pub(crate) async fn error(&mut self, method: &str, params: Value) -> (i64, String) {
+        let reply = self.call(method, &params).await;
+        let error = &reply["error"];
+        let code = error["code"].as_i64().unwrap_or_else(|| panic!("{method} {params}: {reply}"));
+        (code, error["message"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn call(&mut self, method: &str, params: &Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": "test", "method": method, "params": params });
+        self.client.write_all(request.to_string().as_bytes()).await.expect("the node listens");
+        let mut reply = Vec::new();
+        loop {
+            let read = tokio::time::timeout(DEADLINE, self.client.read_buf(&mut reply)).await;
+            let read = read.unwrap_or_else(|_| panic!("no answer to {method}")).expect("the node is there");
+            assert!(read > 0, "{method}: the node hung up");
+            // Answers end with an empty line.
+            if reply.ends_with(b"\n\n") {
+                return serde_json::from_slice(&reply).expect("an answer is JSON");
+            }
+        }
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn exit(&mut self) -> Exit {
+        let exit = next(&mut self.events, |event| match event {
+            Event::Exited(exit) => Some(exit),
+            _ => None,
+        });
+        let exit = exit.await;
+        self.node.join();
+        exit
+    }
+}
+
+fn seconds(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+async fn next<T>(events: &mut mpsc::UnboundedReceiver<Event>, wanted: impl Fn(Event) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            let event = events.recv().await.expect("a node tells of its end");
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, search).await.expect("the event comes in time")
+}
