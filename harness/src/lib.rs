@@ -25,7 +25,7 @@
 //! |---|---|
 //! | `builder`, `net`, `finish` | [`Net`]: what it shall be, its life, the checks at its end |
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
-//! | `plugin` | [`Plugin`]: an executable and its options |
+//! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
 //!
