@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::mounting::{Mounted, executable};
 use crate::net::Net;
 use crate::node::{Node, Rules, compile};
-use crate::plugin::Plugin;
+use crate::plugin::{Code, Plugin};
 use crate::port::PortLease;
 use crate::run_dir::RunDir;
 
@@ -76,7 +76,9 @@ impl NetBuilder {
     pub fn plugin(mut self, node: &str, plugin: Plugin) -> Self {
         let at = Location::caller();
         // Before anything is started for it.
-        if let Err(error) = executable(&plugin.path) {
+        if let Code::Exe(path) = &plugin.code
+            && let Err(error) = executable(path)
+        {
             self.mistaken(error);
         }
         self.with(node, |node| node.plugins.push((Behind::Plugin(plugin), at)));

@@ -25,7 +25,7 @@
 //! |---|---|
 //! | `builder`, `net`, `finish` | [`Net`]: what it shall be, its life, the checks at its end |
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
-//! | `plugin` | [`Plugin`]: an executable and its options |
+//! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
 //!
@@ -39,6 +39,7 @@
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
 //! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
 //! | [`mod@env`] | the settings, read from the environment once |
+//! | `only_one` | the one element of an answer that must have just one |
 //! | [`wait`] | deadlines and [`eventually`]: the only module that may sleep |
 //! | [`error`], `last_error` | what a failed test tells its author |
 
@@ -58,6 +59,7 @@ mod life;
 mod mounting;
 mod net;
 mod node;
+mod only_one;
 mod plugin;
 mod port;
 pub mod process;
@@ -83,6 +85,7 @@ pub use leyden_protocol::option::{OptionType, PluginOption};
 pub use mounting::MockGuard;
 pub use net::Net;
 pub use node::Node;
+pub use only_one::only_one;
 pub use plugin::Plugin;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::backend::{ConfiguredPlugin, Surroundings};
 use crate::error::{Error, Result};
 use crate::node::Node;
-use crate::plugin::Plugin;
+use crate::plugin::{Code, Plugin};
 use crate::served::{Behind, Served};
 
 /// A mock that was mounted on a node.
@@ -46,8 +46,11 @@ impl Surroundings {
     /// Makes the file by which a node knows a plugin.
     #[track_caller]
     pub(crate) fn install(&self, node: &str, plugin: Plugin) -> Result<ConfiguredPlugin> {
-        let Plugin { path, name, options, important } = plugin;
-        let exe = executable(&path)?;
+        let Plugin { code, name, options, important } = plugin;
+        let exe = match code {
+            Code::Exe(path) => executable(&path)?,
+            Code::Script(text) => self.relays.write_script(name.as_deref().unwrap_or_default(), &text)?,
+        };
         let name = name.unwrap_or_else(|| shortname(&exe));
         let path = self.serve(node, name, Behind::Exe(exe))?;
         Ok(ConfiguredPlugin { path, important, options })

@@ -1,4 +1,4 @@
-//! A plugin as the author of a test names it: an executable and its options.
+//! A plugin as the author of a test names it: an executable or a script, and its options.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,39 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 #[must_use = "give it to `NetBuilder::plugin` or `Node::start_plugin`"]
 pub struct Plugin {
-    pub(crate) path: PathBuf,
+    pub(crate) code: Code,
     pub(crate) name: Option<String>,
     pub(crate) options: Vec<(String, Value)>,
     pub(crate) important: bool,
 }
 
+/// What is run.
+#[derive(Clone, Debug)]
+pub(crate) enum Code {
+    /// A file that is there.
+    Exe(PathBuf),
+    /// The text of a file that the net writes.
+    Script(String),
+}
+
 impl Plugin {
     /// An executable file, such as `env!("CARGO_BIN_EXE_my-plugin")`. A relative path starts at the test's working directory.
     pub fn exe(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), name: None, options: Vec::new(), important: false }
+        Self::new(Code::Exe(path.into()))
+    }
+
+    /// A script, `#!` line and all, such as `include_str!("my-plugin.py")`. The net writes it into its run directory.
+    ///
+    /// ```
+    /// # use leyden::Plugin;
+    /// let plugin = Plugin::script("silent.sh", "#!/bin/sh\nexec cat >/dev/null\n");
+    /// ```
+    pub fn script(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(Code::Script(text.into())).named(name)
+    }
+
+    fn new(code: Code) -> Self {
+        Self { code, name: None, options: Vec::new(), important: false }
     }
 
     /// The value of one of its options: a string, a number, or a bool. An option of type `flag` has none: see [`Plugin::flag`].

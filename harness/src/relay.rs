@@ -47,11 +47,7 @@ impl Relays {
     /// Writes the executable for a plugin and gives its path, whose last part is the plugin's name.
     #[track_caller]
     pub(crate) fn add(&self, served: Served) -> Result<PathBuf> {
-        if served.name.is_empty() || served.name.contains('/') {
-            return Err(Error::test(format!("naming a plugin '{}'", served.name)).expected(
-                "a name that a file can have, for lightningd knows plugins by the names of their files",
-            ));
-        }
+        check_name(&served.name)?;
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         // A directory each: two nodes, or two mocks of a node, may use one name.
         let dir = self.dir.join(table.len().to_string());
@@ -61,9 +57,21 @@ impl Relays {
             Behind::Mock(_) => script(include_str!("relay/mock.sh"), &self.dir, &path, None),
             Behind::Exe(exe) => script(include_str!("relay/tapped.sh"), &self.dir, &path, Some(exe)),
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(&path)?;
-        io::Write::write_all(&mut file, script.as_bytes())?;
+        write_executable(&path, &script)?;
         table.insert(path.clone(), Arc::new(served));
+        Ok(path)
+    }
+
+    /// Writes the text of a plugin into a file of its own and gives its path.
+    #[track_caller]
+    pub(crate) fn write_script(&self, name: &str, text: &str) -> Result<PathBuf> {
+        check_name(name)?;
+        let dir = self.dir.join("scripts");
+        std::fs::create_dir_all(&dir)?;
+        // Two nodes may each have a script of this name: it is numbered, one writer at a time.
+        let _table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = dir.join(format!("{}-{name}", std::fs::read_dir(&dir)?.count()));
+        write_executable(&path, text)?;
         Ok(path)
     }
 
@@ -121,6 +129,21 @@ impl Relays {
             }
         }
     }
+}
+
+#[track_caller]
+fn check_name(name: &str) -> Result {
+    if name.is_empty() || name.contains('/') {
+        return Err(Error::test(format!("naming a plugin '{name}'")).expected(
+            "a name that a file can have, for lightningd knows plugins by the names of their files",
+        ));
+    }
+    Ok(())
+}
+
+fn write_executable(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())
 }
 
 /// Fills a template. The places are named so that the template is a script by itself.

@@ -129,6 +129,12 @@ impl Transcript {
         &self.frames
     }
 
+    /// The frames that are shown, each with its print.
+    pub fn lines(&self) -> Vec<(&Frame, String)> {
+        let mut aliases = Aliases::new(&self.names);
+        self.frames.iter().map(|frame| (frame, frame.print(&mut aliases))).collect()
+    }
+
     /// Writes every frame, shown or not, as it was sent, and when the plugins came and went: one JSON object a line.
     ///
     /// # Errors
@@ -306,13 +312,7 @@ fn method_word(token: &str) -> String {
 
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut aliases = Aliases::new(&self.names);
-        for (index, frame) in self.frames.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            f.write_str(&frame.print(&mut aliases))?;
-        }
-        Ok(())
+        let lines: Vec<String> = self.lines().into_iter().map(|(_, line)| line).collect();
+        f.write_str(&lines.join("\n"))
     }
 }

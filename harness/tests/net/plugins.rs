@@ -149,3 +149,28 @@ async fn an_executable_that_is_not_there_is_the_tests_fault() {
     assert_eq!(error.fault(), leyden::Fault::Test);
     assert!(error.to_string().contains("CARGO_BIN_EXE"), "{error}");
 }
+
+#[tokio::test]
+async fn a_script_is_written_and_run_under_its_name() {
+    on_each_backend(async |backend| {
+        // Both nodes have one of this name, and they are not the same.
+        let greeter = |word: &str| {
+            let text =
+                include_str!("greeter.sh").replace(r#""default":"hi""#, &format!(r#""default":"{word}""#));
+            Plugin::script("greeter.sh", text)
+        };
+        let net = Net::builder()
+            .nodes(["l1", "l2"])
+            .backend(backend)
+            .plugin("l1", greeter("one"))
+            .plugin("l2", greeter("two"))
+            .start()
+            .await?;
+        for (node, word) in net.nodes::<2>().iter().zip(["one", "two"]) {
+            assert_eq!(node.rpc("greet", json!({})).await?["greeting"], word, "on {backend}");
+            assert!(node.rpc("plugin", json!(["list"])).await?.to_string().contains("/greeter.sh\""));
+        }
+        net.finish().await
+    })
+    .await;
+}

@@ -1,0 +1,8 @@
+//! What the command reads from the environment: the only module that may.
+
+/// Whether there is a `python3` on `PATH`, as `#!/usr/bin/env python3` needs it.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn has_python3() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join("python3").is_file())
+}

@@ -1,0 +1,110 @@
+//! `leyden demo` as its user sees it: what it prints, how it ends, what it leaves.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::{contains, is_match};
+
+fn leyden() -> Command {
+    let mut command = Command::cargo_bin("leyden").unwrap();
+    command.env_remove("LEYDEN_BACKEND");
+    command
+}
+
+fn demo_in(dir: &Path) -> Command {
+    let mut command = leyden();
+    command.arg("demo").args(["--backend", "embedded"]).env("TEST_DIR", dir);
+    command
+}
+
+fn entries(dir: &Path) -> Vec<std::path::PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn it_tells_the_sequence_then_the_table_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let order = "(?s)the line stands.*l1  -> doorman  doorman .*l1  <- doorman  result .*welcome to the bench.*\
+        custommsg .*block 102.*turns l1 away.*what was asserted.*option of the Rust plugin.*complaints at the end";
+    demo_in(dir.path())
+        .assert()
+        .success()
+        .stdout(is_match(order).unwrap())
+        .stdout(contains("FAILED").not())
+        .stdout(contains('\u{1b}').not())
+        .stdout(is_match(r"\d+ of \d+ held.* with the embedded node, in \d+\.\d\d s\n$").unwrap());
+    assert_eq!(entries(dir.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn without_python_the_row_says_so_and_the_rest_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    // What a net needs of a machine, and no python3.
+    let bin = tempfile::tempdir().unwrap();
+    for program in ["sh", "cat", "mkfifo", "env", "sleep", "kill", "rm", "ps"] {
+        let at = ["/bin", "/usr/bin"].map(|dir| Path::new(dir).join(program));
+        if let Some(found) = at.iter().find(|file| file.exists()) {
+            std::os::unix::fs::symlink(found, bin.path().join(program)).unwrap();
+        }
+    }
+    let mut command = demo_in(dir.path());
+    command.env("PATH", bin.path());
+    command.assert().success().stdout(contains("skipped: no python3"));
+}
+
+#[test]
+fn a_kept_directory_has_its_name_printed_and_the_evidence_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    demo_in(dir.path()).arg("--keep").assert().success().stdout(contains("run directory: "));
+    let [run_dir] = entries(dir.path()).try_into().unwrap();
+    assert!(run_dir.join("timeline.jsonl").is_file() && run_dir.join("lightning-1/log").is_file());
+}
+
+#[test]
+fn older_releases_play_the_same_scene() {
+    for release in ["manual", "v0.10", "v23.02"] {
+        let dir = tempfile::tempdir().unwrap();
+        demo_in(dir.path()).args(["--release-profile", release]).assert().success();
+    }
+}
+
+#[test]
+fn help_names_the_demo_but_not_the_plugin_within() {
+    leyden().arg("--help").assert().success().stdout(contains("demo").and(contains("doorman").not()));
+    leyden()
+        .args(["demo", "--help"])
+        .assert()
+        .success()
+        .stdout(contains("--backend").and(contains("--keep")));
+}
+
+#[test]
+fn a_backend_that_is_none_is_one_clear_error() {
+    let complaint = "invalid value 'clightning' for '--backend <BACKEND>'";
+    leyden()
+        .args(["demo", "--backend", "clightning"])
+        .assert()
+        .code(2)
+        .stderr(contains(complaint))
+        .stdout("");
+    let complaint = "expected `embedded` or `lightningd`";
+    leyden()
+        .arg("demo")
+        .env("LEYDEN_BACKEND", "clightning")
+        .assert()
+        .code(1)
+        .stderr(is_match(format!("^error: (.|\n)*{complaint}")).unwrap())
+        .stdout("");
+}
+
+#[test]
+fn a_lightningd_that_is_not_there_is_one_clear_error() {
+    leyden()
+        .args(["demo", "--backend", "lightningd"])
+        .env("LIGHTNINGD_EXE", "/nonexistent/lightningd")
+        .assert()
+        .code(1)
+        .stderr(contains("there is no lightningd at /nonexistent/lightningd"))
+        .stdout("");
+}
