@@ -19,7 +19,7 @@
 //! same, because a node never makes such a hash: somebody chose it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use leyden_protocol::json;
@@ -169,13 +169,15 @@ pub(crate) struct Aliases<'a> {
     names: &'a Names,
     given: HashMap<(Label, String), String>,
     counts: HashMap<Label, usize>,
+    /// Textual request ids that were printed: `progress` and `message` name one in their parameters.
+    asked: HashSet<String>,
     /// A node counts its requests from 0 in each of its runs: the same id in two runs is two ids.
     node_run: usize,
 }
 
 impl<'a> Aliases<'a> {
     pub(crate) fn new(names: &'a Names) -> Self {
-        Self { names, given: HashMap::new(), counts: HashMap::new(), node_run: 0 }
+        Self { names, given: HashMap::new(), counts: HashMap::new(), asked: HashSet::new(), node_run: 0 }
     }
 
     /// The request ids that follow belong to this run of the node.
@@ -209,7 +211,7 @@ impl<'a> Aliases<'a> {
             .any(|(name, value)| (name == "address" || name == "host") && LOOPBACK.contains(&content(value)));
         let shapes = members.iter().map(|(name, value)| {
             let shape = match &**name {
-                "id" if is_request => Shape::Token(self.request_id(value)),
+                "id" if is_request || self.asked.contains(*value) => Shape::Token(self.request_id(value)),
                 "port" if is_address => Shape::Token(self.port(value)),
                 _ => self.nested(value, name, depth + 1),
             };
@@ -238,6 +240,9 @@ impl<'a> Aliases<'a> {
         if !token.starts_with('"') {
             let is_number = token.bytes().all(|byte| byte.is_ascii_digit());
             return if is_number { self.counter(token) } else { token.to_owned() };
+        }
+        if token.contains('#') {
+            self.asked.insert(token.to_owned());
         }
         let parts: Vec<String> = content(token).split('/').map(|part| self.id_part(part)).collect();
         format!("\"{}\"", parts.join("/"))

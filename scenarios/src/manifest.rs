@@ -135,3 +135,35 @@ async fn start_with_bad_manifests(net: &Net) -> Result {
     }
     Ok(())
 }
+
+pub(crate) fn taken_names() -> Scenario {
+    let net = || Net::builder().nodes(["l1"]).mount("l1", rich("owner"));
+    Scenario::new("a method or an option that another plugin has cannot be declared again", net, |net| {
+        Box::pin(take_names(net))
+    })
+    .golden("l1", "method-thief")
+    .golden("l1", "option-thief")
+}
+
+fn rich(name: &str) -> Mock {
+    Mock::method("greet").named(name).option(PluginOption::new("greeting", OptionType::String, "what to say"))
+}
+
+async fn take_names(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let thief = Mock::method("greet").named("method-thief");
+    let error = l1.mount(thief).await.err().expect("the method is taken");
+    assert_eq!(error.code(), -3, "{error}");
+    let text =
+        r#"Could not register method "greet", a method with that name is already registered by plugin"#;
+    assert!(error.headline().contains(&text.escape_debug().to_string()), "{error}");
+
+    let thief =
+        Mock::plugin("option-thief").option(PluginOption::new("greeting", OptionType::Int, "how often"));
+    let error = l1.mount(thief).await.err().expect("the option is taken");
+    assert_eq!(error.code(), -3, "{error}");
+    assert!(error.headline().contains("greeting"), "{error}");
+    // The owner keeps what it has.
+    assert_eq!(l1.rpc("greet", json!({})).await?, json!({}));
+    Ok(())
+}

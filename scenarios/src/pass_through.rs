@@ -2,10 +2,10 @@
 
 use leyden::event::Direction;
 use leyden::{Mock, Net, Reply, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
-use crate::socket;
+use crate::socket::Client;
 
 /// Numbers, escapes and white space that a parser would not give back as they were.
 const ODD: &str =
@@ -33,19 +33,54 @@ pub(crate) fn pass_through() -> Scenario {
 
 async fn pass(net: &Net) -> Result {
     let [l1] = net.nodes();
+    let mut client = Client::connect(&l1).await?;
     for id in [r#""a/b#1 ""#, "77", r#""""#] {
         let request = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"odd","params":{ODD}}}"#);
-        let answer = socket::ask(&l1, &request).await?;
+        client.send(&request).await?;
+        let answer = client.next().await?;
         assert!(answer.contains(ODD), "the result must not change: {answer}");
         let expected: Value = serde_json::from_str(id)?;
         assert_eq!(serde_json::from_str::<Value>(&answer)?["id"], expected);
     }
     let request = r#"{"jsonrpc":"2.0","id":"x","method":"wrong","params":[]}"#;
-    let answer = socket::ask(&l1, request).await?;
+    client.send(request).await?;
+    let answer = client.next().await?;
     assert!(answer.contains(r#"{"code":-7, "message" : "no\u0020such","data":{"x":1.50}}"#), "{answer}");
 
     let transcript = l1.transcript("oddity").only(["odd"]).direction(Direction::ToPlugin);
     let asked: Vec<&str> = transcript.frames().iter().filter_map(|frame| frame.envelope()?.params).collect();
     assert_eq!(asked, [ODD; 3]);
+    Ok(())
+}
+
+pub(crate) fn progress() -> Scenario {
+    let net = || {
+        let slow = Reply::result(json!({})).progress(0, 2).progress(1, 2);
+        Net::builder().nodes(["l1"]).mount("l1", Mock::method("slow").reply(slow).named("worker"))
+    };
+    Scenario::new("a plugin's progress reaches the caller of its method, if he wants to know", net, |net| {
+        Box::pin(make_progress(net))
+    })
+    .golden("l1", "worker")
+}
+
+async fn make_progress(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let slow = r#"{"jsonrpc":"2.0","id":"mine","method":"slow","params":{}}"#;
+    let mut deaf = Client::connect(&l1).await?;
+    deaf.send(slow).await?;
+    assert!(deaf.next().await?.contains("result"), "who did not ask gets the result alone");
+
+    let mut curious = Client::connect(&l1).await?;
+    curious.send(r#"{"jsonrpc":"2.0","id":"on","method":"notifications","params":[true]}"#).await?;
+    assert!(curious.next().await?.contains("result"));
+    curious.send(slow).await?;
+    for step in 0..2 {
+        let heard: Value = serde_json::from_str(&curious.next().await?)?;
+        assert_eq!(heard["method"], "progress");
+        assert_eq!(heard["params"], json!({"id": "mine", "num": step, "total": 2}));
+    }
+    let answer: Value = serde_json::from_str(&curious.next().await?)?;
+    assert_eq!((&answer["id"], &answer["result"]), (&json!("mine"), &json!({})));
     Ok(())
 }

@@ -1,23 +1,48 @@
 //! A client of a node's RPC socket that sends its own bytes.
 
 use leyden::env::Settings;
-use leyden::{Deadline, Node, Result};
+use leyden::{Deadline, Error, Node, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// Sends a request as it stands and gives the answer as it comes. lightningd ends an answer with an empty line.
-pub(crate) async fn ask(node: &Node, request: &str) -> Result<String> {
-    let conversation = async {
-        let mut socket = UnixStream::connect(node.rpc_file()).await?;
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\n\n") {
-            if socket.read_buf(&mut answer).await? == 0 {
-                break;
+/// lightningd ends everything that it sends with an empty line.
+const END: &[u8] = b"\n\n";
+
+/// A connection to a node's RPC socket.
+pub(crate) struct Client {
+    socket: UnixStream,
+    received: Vec<u8>,
+    deadline: Deadline,
+}
+
+impl Client {
+    pub(crate) async fn connect(node: &Node) -> Result<Self> {
+        let socket = UnixStream::connect(node.rpc_file()).await?;
+        Ok(Self { socket, received: Vec::new(), deadline: Deadline::standard(&Settings::from_env()) })
+    }
+
+    /// Sends a request as it stands.
+    pub(crate) async fn send(&mut self, request: &str) -> Result {
+        Ok(self.socket.write_all(request.as_bytes()).await?)
+    }
+
+    /// The next answer or notification, as it came.
+    pub(crate) async fn next(&mut self) -> Result<String> {
+        let deadline = self.deadline;
+        deadline.limit("waiting for the node's next word on a connection", self.read()).await?
+    }
+
+    async fn read(&mut self) -> Result<String> {
+        loop {
+            if let Some(end) = self.received.windows(END.len()).position(|bytes| bytes == END) {
+                let word: Vec<u8> = self.received.drain(..end + END.len()).take(end).collect();
+                return Ok(String::from_utf8_lossy(&word).into_owned());
+            }
+            if self.socket.read_buf(&mut self.received).await? == 0 {
+                return Err(Error::node("reading from the RPC socket")
+                    .expected("an answer")
+                    .came("it was closed"));
             }
         }
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    let doing = format!("{}: an answer to {request}", node.name());
-    Deadline::standard(&Settings::from_env()).limit(doing, conversation).await?
+    }
 }

@@ -14,9 +14,9 @@ use crate::scenario::Scenario;
 macro_rules! every_scenario {
     ($then:ident) => {
         $then! {
-            manifest: options_of_every_type manifest_in_pieces bad_manifests;
+            manifest: options_of_every_type manifest_in_pieces bad_manifests taken_names;
             lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
-            pass_through: pass_through;
+            pass_through: pass_through progress;
             rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice;
             peers: peer_accepted peer_refused connect_and_disconnect;
             custommsg: custommsg_both_ways custommsg_not_understood;

@@ -56,6 +56,19 @@ fn the_kind_of_a_moment_stays_visible() {
 }
 
 #[test]
+fn progress_names_the_request_that_it_is_of() {
+    let frames = [
+        r#"{"jsonrpc":"2.0","id":"cln:m#50","method":"m","params":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"progress","params":{"id":"cln:m#50","num":0}}"#,
+        r#"{"jsonrpc":"2.0","method":"progress","params":{"id":"cln:m#51","num":0}}"#,
+    ];
+    let text = spoken(&frames).to_string();
+    let ids: Vec<&str> =
+        text.lines().filter_map(|line| line.split('"').find(|part| part.contains('#'))).collect();
+    assert_eq!(ids, ["cln:m#<1>", "cln:m#<1>", "cln:m#51"], "nobody asked as #51");
+}
+
+#[test]
 fn request_ids_keep_their_kind_and_words() {
     let request = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{}}}}"#);
     let ids = [
