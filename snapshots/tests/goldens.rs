@@ -67,6 +67,7 @@ fn differences() -> BTreeMap<String, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Listed {
+        #[serde(default)]
         difference: Vec<Difference>,
     }
     #[derive(Deserialize)]
