@@ -6,7 +6,7 @@ use leyden::transcript::Frame;
 use leyden::{Filter, Mock, Net, Result, Transcript};
 use serde_json::{Value, json};
 
-use crate::heard::{heard, heard_with, mentions};
+use crate::heard::{heard, heard_with};
 use crate::scenario::Scenario;
 
 /// Types 32769 (odd, may be ignored) and 32770 (even, must be understood), and what they carry.
@@ -29,8 +29,10 @@ fn is_ours(params: &Value) -> bool {
 
 /// Without the messages of lightningd's plugins.
 fn ours(all: Transcript) -> Transcript {
-    let of_a_peer = |frame: &Frame| mentions(frame, r#""custommsg":{"#);
-    all.keep(|frame| !of_a_peer(frame) || frame.params().as_ref().is_some_and(is_ours))
+    all.keep(|frame| {
+        let is_notification = frame.params().is_some_and(|params| params.get("custommsg").is_some());
+        !is_notification || frame.params().as_ref().is_some_and(is_ours)
+    })
 }
 
 pub(crate) fn custommsg_both_ways() -> Scenario {

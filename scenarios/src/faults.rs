@@ -50,7 +50,7 @@ async fn die_in_a_method(net: &Net) -> Result {
 
 pub(crate) fn nonsense_in_a_method() -> Scenario {
     let net = || {
-        let mad = Mock::method("rave").reply(Reply::raw("this is no JSON\n\n"));
+        let mad = Mock::method("rave").reply(Reply::raw(r#"{"result":}"#));
         Net::builder().nodes(["l1"]).mount("l1", mad.named("mad"))
     };
     Scenario::new(

@@ -24,6 +24,7 @@
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
 //! | `faults` | plugins that die or talk nonsense |
+//! | `releases` | lightningd as it was |
 //! | `db_write` | the node's database, copied by a plugin |
 
 mod chain;
@@ -37,6 +38,7 @@ mod logs;
 mod manifest;
 mod pass_through;
 mod peers;
+mod releases;
 mod rpc_command;
 pub mod scenario;
 mod socket;

@@ -25,6 +25,7 @@ macro_rules! every_scenario {
             topics: custom_topics;
             invoices: invoice_created;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method;
+            releases: old_release;
             db_write: db_write;
         }
     };

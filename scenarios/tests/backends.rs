@@ -6,6 +6,7 @@ use leyden::Backend;
 use leyden::env::Settings;
 use leyden_scenarios::{every_scenario, scenario, scenarios};
 
+#[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 async fn play(name: &str, backend: Backend) {
     let scenario = scenario(name);
     if let Some(because) =

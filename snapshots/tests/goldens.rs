@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use leyden::env::Settings;
 use leyden::{Backend, Net, Result};
-use leyden_scenarios::{every_scenario, scenario, scenarios};
+use leyden_scenarios::{Scenario, every_scenario, scenario, scenarios};
 use serde::Deserialize;
 use serde_json::json;
 
 /// The release that the goldens are of.
 const RELEASE: &str = "v26.06.6";
 
+#[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 async fn compare(name: &str, backend: Backend) -> Result {
     let scenario = scenario(name);
     if let Some(because) = skipped(backend, scenario.skipped(backend)).await? {
@@ -135,7 +136,7 @@ fn every_golden_says_what_it_was_recorded_from_and_none_is_left_over() {
 
 #[test]
 fn every_listed_difference_has_a_reason_and_is_still_one() {
-    let goldens: Vec<String> = scenarios().iter().flat_map(|scenario| scenario.golden_names()).collect();
+    let goldens: Vec<String> = scenarios().iter().flat_map(Scenario::golden_names).collect();
     for (golden, because) in differences() {
         assert!(goldens.contains(&golden), "differences.toml: no scenario has the golden {golden}");
         assert!(!because.is_empty(), "differences.toml: {golden} differs without a reason");
