@@ -97,3 +97,8 @@ pub use cln_rpc;
 pub mod __private {
     pub use insta;
 }
+
+/// The examples of the README are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
