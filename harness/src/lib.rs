@@ -63,6 +63,8 @@ mod only_one;
 mod plugin;
 mod port;
 pub mod process;
+#[cfg(doctest)]
+mod readme;
 mod relay;
 mod rpc;
 pub mod run_dir;
@@ -80,6 +82,7 @@ pub use error::{Error, Fault, Result};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
 pub use leyden_protocol::Profile;
 pub use leyden_protocol::hook::Filter;
+pub use leyden_protocol::manifest::OwnTopic;
 pub use leyden_protocol::option::{OptionType, PluginOption};
 pub use mounting::MockGuard;
 pub use net::Net;
@@ -97,8 +100,3 @@ pub use cln_rpc;
 pub mod __private {
     pub use insta;
 }
-
-/// The examples of the README are tests, too.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

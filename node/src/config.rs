@@ -29,6 +29,8 @@ pub struct Config {
     pub allow_deprecated_apis: bool,
     /// `--developer`.
     pub developer: bool,
+    /// `--dev-allow-localhost`: believe what peers tell of this node's address, though it is a loopback address.
+    pub allow_localhost: bool,
     /// `--log-level`: quieter lines are not printed.
     pub log_level: LogLevel,
     /// `--log-file`; a line goes to each.
@@ -56,6 +58,7 @@ impl Config {
             plugin_options: Vec::new(),
             allow_deprecated_apis: false,
             developer: true,
+            allow_localhost: false,
             log_level: LogLevel::Trace,
             log_files: Vec::new(),
             log_prefix: String::new(),

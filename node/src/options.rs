@@ -68,6 +68,11 @@ const OPTIONS: &[Opt] = &[
     },
     Opt { name: "allow-deprecated-apis", about: "tell plugins so", set: Set::Switch(allow_deprecated_apis) },
     Opt { name: "developer", about: "start plugins with --developer", set: Set::Switch(developer) },
+    Opt {
+        name: "dev-allow-localhost",
+        about: "believe peers that say that this node is on loopback",
+        set: Set::Switch(allow_localhost),
+    },
     Opt { name: "help", about: "print this", set: Set::Instead(Instead::Help) },
     Opt { name: "version", about: "print the version", set: Set::Instead(Instead::Version) },
 ];
@@ -161,6 +166,10 @@ fn allow_deprecated_apis(config: &mut Config, value: bool) {
 
 fn developer(config: &mut Config, value: bool) {
     config.developer = value;
+}
+
+fn allow_localhost(config: &mut Config, value: bool) {
+    config.allow_localhost = value;
 }
 
 fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {

@@ -204,6 +204,12 @@ pub fn bare(text: &str) -> String {
     string(text).unwrap_or_else(|| text.to_owned())
 }
 
+/// A token as lightningd copies it (`common/json_parse_simple.c:json_strdup`): a string without its quotes but with its escapes.
+#[must_use]
+pub fn content(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
 /// `text` as a JSON string with quotes.
 #[must_use]
 pub fn quoted(text: &str) -> String {

@@ -127,7 +127,7 @@ impl Manifest {
         }
         if let Some(value) = field("dynamic") {
             manifest.dynamic = json::boolean(value)
-                .ok_or_else(|| format!(r#"getmanifest: invalid "dynamic" field {value}"#))?;
+                .ok_or_else(|| format!(r#"getmanifest: invalid "dynamic" field {}"#, json::content(value)))?;
         }
         if let Some(bits) = field("featurebits") {
             manifest.featurebits = featurebits(bits)?;
@@ -144,10 +144,11 @@ impl Manifest {
             None => None,
             Some((_, Some(true))) => Some(true),
             Some((_, Some(false))) => return Err("Plugin does not allow nonnumericids".to_owned()),
-            Some((value, None)) => return Err(format!("Invalid nonnumericids: {value}")),
+            Some((value, None)) => return Err(format!("Invalid nonnumericids: {}", json::content(value))),
         };
         if let Some(value) = field("cancheck") {
-            manifest.cancheck = json::boolean(value).ok_or_else(|| format!("Invalid cancheck: {value}"))?;
+            manifest.cancheck =
+                json::boolean(value).ok_or_else(|| format!("Invalid cancheck: {}", json::content(value)))?;
         }
         manifest.notifications = field("notifications").map_or(Ok(Vec::new()), own_topics)?;
         let options = field("options").ok_or(r#""result.options" was not found in the manifest"#)?;
@@ -254,7 +255,7 @@ mod tests {
         let cases = [
             (r#"{"rpcmethods":[]}"#.to_owned(), r#""result.options" was not found in the manifest"#),
             (r#"{"options":[]}"#.to_owned(), r#""result.rpcmethods" missing"#),
-            (with(r#""dynamic":"yes""#), r#"getmanifest: invalid "dynamic" field "yes""#),
+            (with(r#""dynamic":"yes""#), r#"getmanifest: invalid "dynamic" field yes"#),
             (with(r#""custommessages":[1,-2]"#), "custommessages 1 not a u16: '-2'"),
             (with(r#""nonnumericids":false"#), "Plugin does not allow nonnumericids"),
             (with(r#""hooks":["nope"]"#), "Unknown hook name nope"),

@@ -175,9 +175,8 @@ impl PluginOption {
         let deprecated = Deprecated::parse(field("deprecated"))?;
         let flag = |member: &str| match field(member) {
             None => Ok(false),
-            Some(value) => {
-                json::boolean(value).ok_or_else(|| format!("--{name}: invalid \"{member}\" field {value}"))
-            }
+            Some(value) => json::boolean(value)
+                .ok_or_else(|| format!("--{name}: invalid \"{member}\" field {}", json::content(value))),
         };
         let (multi, dynamic) = (flag("multi")?, flag("dynamic")?);
         let option_type = OptionType::from_name(&json::bare(option_type))
@@ -196,6 +195,7 @@ fn check_default(
 ) -> Result<Option<String>, String> {
     match (option_type, default) {
         (OptionType::Flag, Some(value)) if value != "false" => {
+            let value = json::content(value);
             return Err(format!("--{name} type flag default must be 'false' not {value}"));
         }
         (OptionType::Flag, _) if multi => return Err("flag type cannot be multi".to_owned()),
@@ -203,9 +203,10 @@ fn check_default(
         (OptionType::Flag, _) | (_, None | Some("null")) => return Ok(None),
         _ => {}
     }
-    let text = json::bare(default.unwrap_or_default());
-    match option_type.parse(&text) {
-        Ok(_) => Ok(Some(text)),
+    // Escapes stay: what they stand for is not lightningd's concern, and `init` escapes them once more.
+    let text = json::content(default.unwrap_or_default());
+    match option_type.parse(text) {
+        Ok(_) => Ok(Some(text.to_owned())),
         Err(why) => Err(format!("Invalid default '{text}': {why}")),
     }
 }

@@ -1,1 +1,47 @@
-//! (see ARCHITECTURE.md)
+//! What must happen between lightningd and plugins: scenarios that every backend plays alike.
+//!
+//! A [`Scenario`] is a net, a body that drives it and asserts, and the plugins whose transcripts are goldens. [`SCENARIOS`](scenarios)
+//! is the list of all; [`every_scenario!`] makes a test of each.
+//!
+//! ```no_run
+//! # async fn test() -> leyden::Result {
+//! let scenario = leyden_scenarios::scenario("peer_refused");
+//! for played in scenario.play(leyden::Backend::Embedded).await? {
+//!     let said = played.transcript.to_string();
+//!     # drop(said);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`scenario`](mod@scenario) | what a scenario is, and how it is played |
+//! | `table` | the list |
+//! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
+//! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
+//! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
+//! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
+//! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
+//! | `invoices` | invoices that are made |
+//! | `faults` | plugins that die or talk nonsense |
+//! | `db_write` | the node's database, copied by a plugin |
+
+mod chain;
+mod custommsg;
+mod db_write;
+mod faults;
+mod heard;
+mod invoices;
+mod lifecycle;
+mod logs;
+mod manifest;
+mod pass_through;
+mod peers;
+mod rpc_command;
+pub mod scenario;
+mod socket;
+mod table;
+mod topics;
+
+pub use scenario::{Golden, Played, Scenario};
+pub use table::{scenario, scenarios};

@@ -54,6 +54,7 @@ fn node_config(given: NodeConfig) -> Result<Config> {
         Bitcoind { rpc: bitcoind.rpc, user: bitcoind.user, password: bitcoind.password, poll: POLL };
     let mut config = Config::new(dir, bitcoind);
     config.profile = profile;
+    config.allow_localhost = true;
     config.log_files = vec![config.lightning_dir.join("log")];
     if let (Some(port), Some(addr)) = (port, &mut config.addr) {
         // It has started before, and other nodes know its port.

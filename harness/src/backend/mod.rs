@@ -39,6 +39,8 @@ pub enum Capability {
     AnyProfile,
     /// Channels and payments.
     Payments,
+    /// Stay alive when two plugins in a chain modify the same `rpc_command`.
+    TwoModifiers,
 }
 
 impl Backend {
@@ -79,7 +81,11 @@ impl Backend {
         match (self, capability) {
             (Self::Lightningd, Capability::AnyProfile) => Some("an installed lightningd is of one release"),
             (Self::Embedded, Capability::Payments) => Some("the embedded node has no channels yet"),
-            (Self::Embedded, Capability::AnyProfile) | (Self::Lightningd, Capability::Payments) => None,
+            (Self::Lightningd, Capability::TwoModifiers) => {
+                Some("v26.06.6 frees the first verdict twice and crashes")
+            }
+            (Self::Embedded, Capability::AnyProfile | Capability::TwoModifiers)
+            | (Self::Lightningd, Capability::Payments) => None,
         }
     }
 }

@@ -143,7 +143,8 @@ impl State {
         }
         let Some(peer) = self.peers.get_mut(connection) else { return };
         peer.features = features;
-        peer.remote_addr = init.remote_addr().and_then(address_of_descriptor).filter(is_public);
+        let believed = |address: &SocketAddr| self.config.allow_localhost || is_public(address);
+        peer.remote_addr = init.remote_addr().and_then(address_of_descriptor).filter(believed);
         peer.state = PeerState::InHook;
         let id = peer.id;
         self.replace_older(connection, id);

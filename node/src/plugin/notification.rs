@@ -60,8 +60,12 @@ impl State {
         subscribers
     }
 
-    /// `warning` and `log`, of a line that was just logged.
+    /// `log` and `warning`, of a line that was just logged.
     pub(crate) fn notify_of_log(&mut self, line: &LogLine) {
+        // Lines are many and those who want them few.
+        if self.log.prints(line.level) && !self.subscribers("log").is_empty() {
+            self.notify("log", log_fields(line, line.level.name()));
+        }
         let warning = match line.level {
             LogLevel::Unusual => Some("warn"),
             LogLevel::Broken => Some("error"),
@@ -69,10 +73,6 @@ impl State {
         };
         if let Some(level) = warning {
             self.notify("warning", log_fields(line, level));
-        }
-        // Lines are many and those who want them few.
-        if self.log.prints(line.level) && !self.subscribers("log").is_empty() {
-            self.notify("log", log_fields(line, line.level.name()));
         }
     }
 

@@ -1,0 +1,117 @@
+//! The hook `rpc_command`: plugins in the way of a command.
+//!
+//! Every mock filters by method, since lightningd's own plugins call commands too.
+
+use leyden::{Call, Capability, Filter, Mock, Net, Reply, Result};
+use serde_json::json;
+
+use crate::scenario::Scenario;
+
+/// The plugin whose methods are called, or not.
+fn server() -> Mock {
+    let answer = |call: &Call| Reply::result(json!({"ran": call.name(), "params": call.params()}));
+    Mock::method("original").reply(answer).and(Mock::method("other").reply(answer)).named("server")
+}
+
+fn original() -> [Filter; 1] {
+    [Filter::Method("original".into())]
+}
+
+/// Gives the verdict that the command's parameter `verdict` asks for.
+fn judge(call: &Call) -> Reply {
+    match call.params()["rpc_command"]["params"]["verdict"].as_str() {
+        Some("replace") => Reply::replace("other", json!({"by": "judge"})),
+        Some("result") => Reply::return_(json!({"by": "judge"})),
+        Some("error") => Reply::return_error(-1234, "judged"),
+        _ => Reply::cont(),
+    }
+}
+
+pub(crate) fn rpc_command_verdicts() -> Scenario {
+    let net = || {
+        let judge = Mock::hook("rpc_command").filters(original()).reply(judge).expect(4).named("judge");
+        Net::builder().nodes(["l1"]).mount("l1", server()).mount("l1", judge)
+    };
+    Scenario::new(
+        "a command goes on, is replaced, or is answered with a result or an error in its place",
+        net,
+        |net| Box::pin(judge_commands(net)),
+    )
+    .golden("l1", "judge")
+    .golden("l1", "server")
+}
+
+async fn judge_commands(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let ask = |verdict: &str| l1.rpc("original", json!({"verdict": verdict}));
+    assert_eq!(ask("continue").await?, json!({"ran": "original", "params": {"verdict": "continue"}}));
+    assert_eq!(ask("replace").await?, json!({"ran": "other", "params": {"by": "judge"}}));
+    assert_eq!(ask("result").await?, json!({"by": "judge"}));
+    let error = ask("error").await.expect_err("the judge says so");
+    assert_eq!(error.code(), -1234);
+    assert!(error.headline().contains("judged"), "{error}");
+    // Another command is none of the judge's business.
+    assert_eq!(l1.rpc("other", json!([1])).await?, json!({"ran": "other", "params": [1]}));
+    Ok(())
+}
+
+pub(crate) fn rpc_command_chain() -> Scenario {
+    let net = || {
+        let late = Mock::hook("rpc_command").filters(original()).expect(2).named("late");
+        let early = Mock::hook("rpc_command").filters(original()).before("late").reply(judge).named("early");
+        Net::builder().nodes(["l1"]).mount("l1", server()).mount("l1", late).mount("l1", early)
+    };
+    Scenario::new(
+        "`before` decides who is asked first; who comes later is asked although the command was modified",
+        net,
+        |net| Box::pin(ask_in_order(net)),
+    )
+    .golden("l1", "early")
+    .golden("l1", "late")
+    .golden("l1", "server")
+}
+
+async fn ask_in_order(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    for (verdict, expected) in [
+        ("continue", json!({"ran": "original", "params": {"verdict": "continue"}})),
+        ("replace", json!({"ran": "other", "params": {"by": "judge"}})),
+    ] {
+        assert_eq!(l1.rpc("original", json!({"verdict": verdict})).await?, expected);
+    }
+    let asked = |plugin: &str| {
+        let calls = l1.transcript(plugin).only(["rpc_command"]);
+        calls.frames().iter().map(|frame| frame.seq).collect::<Vec<u64>>()
+    };
+    let (early, late) = (asked("early"), asked("late"));
+    assert!(
+        early[1] < late[0] && late[1] < early[2],
+        "each answers before the next is asked: {early:?} {late:?}"
+    );
+    Ok(())
+}
+
+pub(crate) fn rpc_command_modified_twice() -> Scenario {
+    let net = || {
+        let second =
+            Mock::hook("rpc_command").filters(original()).reply(Reply::return_("second")).named("second");
+        let first =
+            Mock::hook("rpc_command").filters(original()).before("second").reply(judge).named("first");
+        Net::builder().nodes(["l1"]).mount("l1", server()).mount("l1", second).mount("l1", first)
+    };
+    Scenario::new(
+        "of two plugins that modify a command the first counts, and the log tells of the second",
+        net,
+        |net| Box::pin(modify_twice(net)),
+    )
+    .needs(Capability::TwoModifiers)
+}
+
+async fn modify_twice(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let answer = l1.rpc("original", json!({"verdict": "result"})).await?;
+    assert_eq!(answer, json!({"by": "judge"}));
+    l1.wait_for_log("UNUSUAL .*rpc_command hook 'original' already modified, ignoring.").await?;
+    assert_eq!(l1.rpc("original", json!({})).await?, "second");
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The list of all scenarios.
+
+use crate::scenario::Scenario;
+
+/// Calls a macro with the names of all scenarios, by subject.
+///
+/// ```
+/// macro_rules! names {
+///     ($($subject:ident: $($name:ident)+;)+) => { [$($(stringify!($name)),+),+] };
+/// }
+/// assert!(leyden_scenarios::every_scenario!(names).contains(&"peer_refused"));
+/// ```
+#[macro_export]
+macro_rules! every_scenario {
+    ($then:ident) => {
+        $then! {
+            manifest: options_of_every_type manifest_in_pieces bad_manifests;
+            lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
+            pass_through: pass_through;
+            rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice;
+            peers: peer_accepted peer_refused connect_and_disconnect;
+            custommsg: custommsg_both_ways custommsg_not_understood;
+            chain: block_added;
+            logs: warning_and_log;
+            topics: custom_topics;
+            invoices: invoice_created;
+            faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method;
+            db_write: db_write;
+        }
+    };
+}
+
+macro_rules! table {
+    ($($subject:ident: $($name:ident)+;)+) => {
+        /// All scenarios.
+        pub fn scenarios() -> Vec<Scenario> {
+            vec![$($(crate::$subject::$name().named(stringify!($name))),+),+]
+        }
+    };
+}
+every_scenario!(table);
+
+/// The scenario called `name`.
+///
+/// # Panics
+/// If there is none.
+pub fn scenario(name: &str) -> Scenario {
+    scenarios()
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap_or_else(|| panic!("there is no scenario called {name}"))
+}
