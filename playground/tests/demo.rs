@@ -74,12 +74,13 @@ fn older_releases_play_the_same_scene() {
     }
 }
 
-/// The processes that know of a directory, by their environment.
+/// The processes that bear the mark of a net in a directory; the watchdog, which ends them, does not.
 fn alive(dir: &Path) -> Vec<String> {
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     let knows = |process: &PathBuf| {
         let environ = std::fs::read(process.join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environ).contains(&*dir.to_string_lossy())
+        let environ = String::from_utf8_lossy(&environ);
+        environ.contains("LEYDEN_RUN=") && environ.contains(&*dir.to_string_lossy())
     };
     let alive = processes.flatten().map(|process| process.path()).filter(knows);
     alive.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
