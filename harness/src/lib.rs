@@ -63,6 +63,8 @@ mod only_one;
 mod plugin;
 mod port;
 pub mod process;
+#[cfg(doctest)]
+mod readme;
 mod relay;
 mod rpc;
 pub mod run_dir;

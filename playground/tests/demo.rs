@@ -1,8 +1,12 @@
 //! `leyden demo` as its user sees it: what it prints, how it ends, what it leaves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use assert_cmd::Command;
+use leyden::bitcoind::find;
+use leyden::env::Settings;
+use leyden::{eventually, seen};
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 
@@ -18,7 +22,7 @@ fn demo_in(dir: &Path) -> Command {
     command
 }
 
-fn entries(dir: &Path) -> Vec<std::path::PathBuf> {
+fn entries(dir: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
@@ -34,7 +38,7 @@ fn it_tells_the_sequence_then_the_table_and_leaves_nothing() {
         .stdout(contains("FAILED").not())
         .stdout(contains('\u{1b}').not())
         .stdout(is_match(r"\d+ of \d+ held.* with the embedded node, in \d+\.\d\d s\n$").unwrap());
-    assert_eq!(entries(dir.path()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(entries(dir.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -48,8 +52,9 @@ fn without_python_the_row_says_so_and_the_rest_holds() {
             std::os::unix::fs::symlink(found, bin.path().join(program)).unwrap();
         }
     }
+    let bitcoind = tokio::runtime::Runtime::new().unwrap().block_on(find(&Settings::from_env())).unwrap();
     let mut command = demo_in(dir.path());
-    command.env("PATH", bin.path());
+    command.env("PATH", bin.path()).env("BITCOIND_EXE", bitcoind.bitcoind);
     command.assert().success().stdout(contains("skipped: no python3"));
 }
 
@@ -66,6 +71,32 @@ fn older_releases_play_the_same_scene() {
     for release in ["manual", "v0.10", "v23.02"] {
         let dir = tempfile::tempdir().unwrap();
         demo_in(dir.path()).args(["--release-profile", release]).assert().success();
+    }
+}
+
+/// The processes that bear the mark of a net in a directory; the watchdog, which ends them, does not.
+fn alive(dir: &Path) -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let knows = |process: &PathBuf| {
+        let environ = std::fs::read(process.join("environ")).unwrap_or_default();
+        let environ = String::from_utf8_lossy(&environ);
+        environ.contains("LEYDEN_RUN=") && environ.contains(&*dir.to_string_lossy())
+    };
+    let alive = processes.flatten().map(|process| process.path()).filter(knows);
+    alive.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_demo_that_is_killed_leaves_no_process() {
+    for lived in [150, 350] {
+        let dir = tempfile::tempdir().unwrap();
+        // SIGKILL, unless it ends before.
+        drop(demo_in(dir.path()).timeout(Duration::from_millis(lived)).output());
+        let none =
+            eventually(format!("nothing is left of a demo that was killed after {lived} ms"), || async {
+                seen(alive(dir.path()), Vec::is_empty)
+            });
+        none.within(Duration::from_secs(2)).await.unwrap();
     }
 }
 

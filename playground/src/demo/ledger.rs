@@ -7,6 +7,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 /// Wide enough for what is asserted, narrow enough for a CI log.
 const TABLE_WIDTH: u16 = 120;
 
+/// The verdict on a row that does not hold.
+pub(super) const FAILED: &str = "FAILED";
+
 /// The rows so far.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -66,7 +69,7 @@ impl Ledger {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["what was asserted", "where", "expected", "seen", "ok"]);
         for row in &self.rows {
-            let verdict = if row.holds() { "ok" } else { "FAILED" };
+            let verdict = if row.holds() { "ok" } else { FAILED };
             let (seen, verdict) = match &row.outcome {
                 Outcome::Seen(seen) => (seen.clone(), verdict),
                 Outcome::Skipped(why) => (format!("skipped: {why}"), "-"),
@@ -95,7 +98,7 @@ impl fmt::Display for Ledger {
         if skipped > 0 {
             write!(f, ", {skipped} skipped")?;
         }
-        if failed > 0 { write!(f, ", {failed} FAILED") } else { Ok(()) }
+        if failed > 0 { write!(f, ", {failed} {FAILED}") } else { Ok(()) }
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anstyle::{AnsiColor, Style};
 use leyden::backend::Capability;
 use leyden::env::Settings;
 use leyden::{Backend, Error, Net, Node, Result};
@@ -24,6 +25,8 @@ use leyden::{Backend, Error, Net, Node, Result};
 use crate::cli::DemoArgs;
 use ledger::Ledger;
 use sequence::Sequence;
+
+const WRONG: Style = AnsiColor::Red.on_default().bold();
 
 /// Plays the demo and prints it.
 pub(crate) fn main(args: &DemoArgs) -> ExitCode {
@@ -98,7 +101,11 @@ async fn finish(net: Net, ledger: &mut Ledger) -> Result {
 impl Played {
     fn print(&self, args: &DemoArgs, out: &mut impl Write) -> io::Result<()> {
         self.sequence.print(out)?;
-        writeln!(out, "\n{}", self.ledger.table())?;
+        writeln!(out)?;
+        for line in self.ledger.table().lines() {
+            let style = if line.contains(ledger::FAILED) { WRONG } else { Style::new() };
+            writeln!(out, "{style}{line}{style:#}")?;
+        }
         if args.keep {
             writeln!(out, "run directory: {}", self.run_dir.display())?;
         }

@@ -44,8 +44,13 @@ impl Scene<'_> {
     async fn the_line_stands(&mut self) -> Result {
         self.chapter("the line stands: l1 - l2 - l3");
         for (node, peers) in [(&self.l1, 1), (&self.l2, 2), (&self.l3, 1)] {
-            let info = node.rpc("getinfo", json!({})).await?;
-            self.ledger.same("peers of the node", node.name(), &peers, &info["num_peers"]);
+            // Who was called may notice a little later than who called.
+            let count = eventually(format!("{} has {peers} peers", node.name()), || async {
+                let info = node.rpc("getinfo", json!({})).await?;
+                Ok::<_, leyden::Error>(seen(info["num_peers"].clone(), |count| *count == json!(peers)))
+            })
+            .await?;
+            self.ledger.same("peers of the node", node.name(), &peers, &count);
         }
         Ok(())
     }
@@ -163,12 +168,13 @@ impl Scene<'_> {
     async fn they_part(&mut self) -> Result {
         self.chapter("l1 parts from l2, and the net is finished");
         self.part(&self.l1, &self.l2).await?;
-        let partings = || self.l2.mock(cast::PROMPTER).map_or(0, |mock| mock.calls("disconnect").len());
-        let heard = eventually("the prompter has heard of both partings", || async {
-            seen(partings(), |heard| *heard >= 2)
+        let told = |topic: &str| self.l2.mock(cast::PROMPTER).map_or(0, |mock| mock.calls(topic).len());
+        let heard = eventually("the prompter has heard of every coming and going", || async {
+            seen((told("connect"), told("disconnect")), |heard| heard.0 >= 3 && heard.1 >= 2)
         })
         .await?;
-        self.ledger.same("disconnects told to the mock", "l2 prompter", &2, &heard);
+        let heard = format!("{} and {}", heard.0, heard.1);
+        self.ledger.same("connects and disconnects told", "l2 prompter", &"3 and 2", &heard);
         Ok(())
     }
 
