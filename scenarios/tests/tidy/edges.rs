@@ -12,9 +12,9 @@ const EDGES: [(&str, &[&str], &[&str]); 8] = [
     ("leyden-node", &["leyden-bolt", "leyden-protocol"], &[]),
     ("leyden", &["leyden-mock-plugins", "leyden-node", "leyden-protocol"], &[]),
     ("leyden-scenarios", &["leyden"], &[]),
-    // Both get `leyden` through the scenarios anyway and name its types.
+    // It gets `leyden` through the scenarios anyway and names its types.
     ("leyden-snapshots", &["leyden", "leyden-scenarios"], &[]),
-    ("leyden-playground", &["leyden", "leyden-scenarios"], &[]),
+    ("leyden-playground", &["leyden"], &[]),
 ];
 
 /// Crates from outside that only some packages may use, and why.
