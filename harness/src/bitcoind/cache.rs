@@ -55,6 +55,7 @@ impl Cache {
         if let Some(program) = self.look_up(sources) {
             return Ok(program);
         }
+        self.say_without_terminal(&progress);
         let mut failures = Vec::new();
         for source in sources {
             match self.fetch(*source, &progress) {
@@ -71,6 +72,14 @@ impl Cache {
             .came("there is none")
             .advice("install Bitcoin Core (22 or later), or set BITCOIND_EXE to a bitcoind")
             .evidence(format!("tried to fetch into {}", self.dir.display()), failures))
+    }
+
+    /// A log, such as CI's, shows no progress; it should still say why nothing happens for some seconds.
+    #[expect(clippy::print_stderr, reason = "in place of the progress bar")]
+    fn say_without_terminal(&self, progress: &ProgressBar) {
+        if progress.is_hidden() {
+            eprintln!("there is no bitcoind: one is fetched, once, into {}", self.dir.display());
+        }
     }
 
     fn lock(&self, progress: &ProgressBar) -> Result<File> {
