@@ -24,8 +24,6 @@ pub struct Settings {
     pub slow_machine: bool,
     /// `TIMEOUT` in seconds, or 60, or 180 on a slow machine: how long a wait may take.
     pub timeout: Duration,
-    /// `TEST_DEBUG` is set and not 0: show more.
-    pub debug: bool,
     /// The test runs below cargo or nextest, so that the death of its parent ends it.
     pub under_runner: bool,
     /// Names and values as they were found, for [`fmt::Display`].
@@ -33,7 +31,7 @@ pub struct Settings {
 }
 
 /// The names in the order in which they are printed.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 11] = [
     "BITCOIND_EXE",
     "LIGHTNINGD_EXE",
     "LEYDEN_BACKEND",
@@ -41,7 +39,6 @@ const NAMES: [&str; 12] = [
     "TEST_DIR",
     "SLOW_MACHINE",
     "TIMEOUT",
-    "TEST_DEBUG",
     "LEYDEN_CACHE_DIR",
     "XDG_CACHE_HOME",
     "HOME",
@@ -82,7 +79,6 @@ impl Settings {
                 .or_else(|| path("HOME").map(|dir| dir.join(".cache/leyden"))),
             slow_machine,
             timeout: Duration::from_secs(seconds),
-            debug: flag("TEST_DEBUG"),
             under_runner: value("CARGO").is_some() || value("NEXTEST").is_some(),
             found: NAMES
                 .iter()
@@ -144,7 +140,7 @@ mod tests {
         let found = settings(&[]);
         assert_eq!(found.timeout, Duration::from_secs(60));
         assert_eq!((found.bitcoind, found.lightningd, found.cache_dir), (None, None, None));
-        assert!(!found.slow_machine && !found.debug && !found.under_runner);
+        assert!(!found.slow_machine && !found.under_runner);
     }
 
     #[test]

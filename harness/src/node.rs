@@ -167,7 +167,7 @@ impl Node {
         self.0.dir.join("regtest/lightning-rpc")
     }
 
-    /// Connects to another node, if it is not connected yet.
+    /// Connects to another node, if it is not connected yet. The other one may need a moment more to count this one among its peers.
     ///
     /// # Errors
     /// As [`Node::rpc`].
