@@ -48,7 +48,12 @@ impl Cache {
         if let Some(program) = self.look_up(sources) {
             return Ok(program);
         }
-        std::fs::create_dir_all(&self.dir)?;
+        std::fs::create_dir_all(&self.dir).map_err(|error| {
+            Error::environment("looking for bitcoind")
+                .came(format!("there is none, and {} cannot be made to fetch one into", self.dir.display()))
+                .advice("set LEYDEN_CACHE_DIR to a directory of yours, or BITCOIND_EXE to a bitcoind")
+                .because(error)
+        })?;
         let progress = progress_bar();
         // Released when the file is closed, by whatever ends this process.
         let _lock = self.lock(&progress)?;

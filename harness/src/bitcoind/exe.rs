@@ -26,6 +26,11 @@ pub struct Programs {
 /// If there is none and none can be fetched: the error names all that was tried.
 pub async fn find(settings: &Settings) -> Result<Programs> {
     if let Some(bitcoind) = &settings.bitcoind {
+        if !bitcoind.is_file() {
+            return Err(Error::environment("looking for bitcoind")
+                .came(format!("there is none at {}", bitcoind.display()))
+                .advice("set BITCOIND_EXE to a bitcoind, or unset it: then one is looked for, or fetched"));
+        }
         return Ok(Programs { bitcoind: bitcoind.clone(), bitcoin_cli: settings.bitcoin_cli.clone() });
     }
     let Some(cache_dir) = &settings.cache_dir else {
@@ -48,4 +53,17 @@ pub async fn find(settings: &Settings) -> Result<Programs> {
         Error::environment("fetching bitcoind").came("the thread that fetches has panicked")
     })??;
     Ok(Programs { bitcoin_cli: sibling_cli(&bitcoind), bitcoind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bitcoind_that_is_not_where_it_was_said_to_be_is_one_clear_error() {
+        let settings = Settings::from_lookup(|name| (name == "BITCOIND_EXE").then(|| "/no/bitcoind".into()));
+        let error = find(&settings).await.unwrap_err().to_string();
+        assert!(error.contains("there is none at /no/bitcoind"), "{error}");
+        assert!(error.contains("BITCOIND_EXE"), "{error}");
+    }
 }
