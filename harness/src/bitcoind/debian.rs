@@ -52,7 +52,7 @@ impl Source for Knots {
                     .set_message(format!("asking apt for {PACKAGE} in Debian's {}", suites.join(" and ")));
                 progress.tick();
                 let unpacked = Apt::new(&apt_dir, mirror, suites)
-                    .and_then(|apt| apt.unpack(&into.join("root"), progress));
+                    .and_then(|apt| apt.unpack(&into.join("files"), progress));
                 std::fs::remove_dir_all(&apt_dir).map_err(|error| error.to_string())?;
                 match unpacked {
                     Ok(()) => return write_starters(into),
@@ -205,14 +205,14 @@ fn packages_to_run(depends: &str) -> BTreeSet<String> {
 
 /// Scripts that run the unpacked programs with the unpacked loader and libraries, wherever the directory lies.
 fn write_starters(dir: &Path) -> Result<(), String> {
-    let loader = find_loader(&dir.join("root")).ok_or("no loader `ld-linux*` among the unpacked files")?;
+    let loader = find_loader(&dir.join("files")).ok_or("no loader `ld-linux*` among the unpacked files")?;
     let loader = loader.strip_prefix(dir).map_err(|error| error.to_string())?;
     let triplet = loader.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     std::fs::create_dir_all(dir.join("bin")).map_err(|error| error.to_string())?;
     for program in ["bitcoind", "bitcoin-cli"] {
         let script = format!(
-            "#!/bin/sh\ntop=${{0%/*}}/..\nexec \"$top/{}\" --library-path \"$top/root/usr/lib/{triplet}:$top/root/lib/{triplet}\" \
-             \"$top/root/usr/bin/{program}\" \"$@\"\n",
+            "#!/bin/sh\ntop=${{0%/*}}/..\nexec \"$top/{}\" --library-path \"$top/files/usr/lib/{triplet}:$top/files/lib/{triplet}\" \
+             \"$top/files/usr/bin/{program}\" \"$@\"\n",
             loader.display()
         );
         let file = dir.join("bin").join(program);
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn the_starter_finds_its_files_wherever_the_directory_is() {
         let dir = tempfile::tempdir().unwrap();
-        let libs = dir.path().join("a/root/usr/lib/x86_64-linux-gnu");
+        let libs = dir.path().join("a/files/usr/lib/x86_64-linux-gnu");
         std::fs::create_dir_all(&libs).unwrap();
         let loader = libs.join("ld-linux-x86-64.so.2");
         std::fs::write(&loader, "#!/bin/sh\necho \"$@\"\n").unwrap();
@@ -273,6 +273,6 @@ mod tests {
         starter.arg("-regtest");
         let said = run_to_end(starter, LOCAL_TAKES).unwrap();
         assert!(said.starts_with("--library-path "), "{said}");
-        assert!(said.ends_with("/root/usr/bin/bitcoind -regtest\n"), "{said}");
+        assert!(said.ends_with("/files/usr/bin/bitcoind -regtest\n"), "{said}");
     }
 }
