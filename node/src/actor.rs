@@ -167,6 +167,10 @@ impl Actor {
         let mut waiting = BTreeMap::new();
         let params = serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
         for plugin in self.state.db_write_plugins() {
+            if self.has_closed(plugin) {
+                // It has died in between, and is buried after the transaction.
+                continue;
+            }
             let id = self.state.next_id(plugin, "db_write", None);
             self.write_to_plugin(plugin, message::request(&id, "db_write", &params));
             waiting.insert(plugin, id);
@@ -178,7 +182,8 @@ impl Actor {
                 return Err(None);
             }
             match input {
-                Input::Plugin(plugin, PluginInput::Bytes(bytes)) if waiting.contains_key(&plugin) => {
+                // Cut at once, waited for or not: a plugin's bytes must reach its reader in order.
+                Input::Plugin(plugin, PluginInput::Bytes(bytes)) => {
                     let frames = self.state.plugin_frames(plugin, &bytes);
                     self.look_for_answer(plugin, frames, &mut waiting)?;
                 }
@@ -190,6 +195,12 @@ impl Actor {
             }
         }
         Ok(())
+    }
+
+    /// Whether a plugin's end was seen, and put aside, in an earlier `db_write`.
+    fn has_closed(&self, plugin: PluginId) -> bool {
+        let closed = |input: &Input| matches!(input, Input::Plugin(id, PluginInput::Closed) if *id == plugin);
+        self.queue.iter().any(closed)
     }
 
     /// Everything but the answer is handled after the transaction.
@@ -212,7 +223,7 @@ impl Actor {
                         return Err(Some(self.fatal(&why)));
                     }
                 }
-                None if matches!(input, PluginInput::NotJson(_)) => {
+                None if matches!(input, PluginInput::NotJson(_)) && waiting.contains_key(&plugin) => {
                     let why = self.state.db_write_death(plugin);
                     return Err(Some(self.fatal(&why)));
                 }

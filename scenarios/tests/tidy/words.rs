@@ -104,7 +104,7 @@ fn broken_words_are_found() {
     assert_eq!(found(MARKS, "// TODO later\nTODOS\n"), 1);
     assert_eq!(found(CONFLICT, "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> branch\n| a table |\n"), 2);
     assert_eq!(
-        found(MACHINE_PATH, "see /home/ann/x\n\"/root/x\"\n$top/root/usr\nhttps://a/home/\n/tmp/x\n"),
+        found(MACHINE_PATH, "see /home/ann/x\n\"/home/bob/x\"\n$top/home/x\nhttps://a/home/\n/tmp/x\n"),
         2
     );
 }
