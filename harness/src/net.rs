@@ -9,7 +9,6 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::alias::Names;
 use crate::backend::{Backend, BitcoindAccess, Surroundings};
@@ -24,6 +23,7 @@ use crate::process::{Marker, ParentWatch, Watchdog};
 use crate::relay::Relays;
 use crate::run_dir::RunDir;
 use crate::timeline::{Events, Timeline};
+use crate::wait::every;
 
 /// How often bitcoind is asked for its tip, for all nodes together.
 const CHAIN_PACE: Duration = Duration::from_millis(20);
@@ -283,8 +283,7 @@ fn access(bitcoind: &Bitcoind) -> BitcoindAccess {
 
 /// Records new tips and tells the nodes, which would notice only when they next look by themselves.
 async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timeline) {
-    let mut tick = tokio::time::interval(CHAIN_PACE);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(CHAIN_PACE);
     let mut known = None;
     loop {
         tick.tick().await;

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use tokio::time::{Interval, MissedTickBehavior};
+
 use crate::env::Settings;
 use crate::error::{Error, Fault, Result};
 
@@ -243,6 +245,14 @@ fn too_late(description: &str, last: &str, deadline: Deadline) -> Error {
 #[expect(clippy::disallowed_methods, reason = "the one place that sleeps in a task")]
 async fn sleep(pause: Duration) {
     tokio::time::sleep(pause).await;
+}
+
+/// Ticks at a steady pace, at once for the first time; a late tick delays those behind it.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes a pace")]
+pub(crate) fn every(pace: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(pace);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Looks every few milliseconds on a thread of blocking work, such as a `Drop`; gives whether it came in time.

@@ -9,6 +9,7 @@ pub(crate) fn due(delay: Duration) -> Instant {
 }
 
 /// Returns at `due`; never, if there is nothing to wait for.
+#[expect(clippy::disallowed_methods, reason = "the module that waits by the clock")]
 pub(crate) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use leyden_protocol::Profile;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::time::MissedTickBehavior;
 
 use super::log_tail::LogTail;
 use super::{Daemon, NodeConfig, Surroundings};
@@ -16,6 +15,7 @@ use crate::event::EventKind;
 use crate::plugin::on_command_line;
 use crate::process::{Launch, Process, last_lines};
 use crate::timeline::Timeline;
+use crate::wait::every;
 
 /// How much of its standard error goes into the event of its end.
 const LAST_WORDS: usize = 10;
@@ -131,8 +131,7 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self) {
-        let mut tick = tokio::time::interval(LOG_PACE);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = every(LOG_PACE);
         let process = Arc::clone(&self.process);
         let exit = loop {
             tokio::select! {
