@@ -1,6 +1,8 @@
 //! lightningd's command line (`lightningd/options.c`): which options there are, and what they set.
 //!
-//! Options are `--name=value` or `--name value`. What is not in `OPTIONS` belongs to plugins.
+//! Options are `--name=value` or `--name value`. What is neither in `OPTIONS` nor in [`ignored`] belongs to plugins.
+
+mod ignored;
 
 use crate::config::{Config, ConfiguredPlugin};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -178,7 +180,12 @@ fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
 
 /// Whether the node itself has the option `name`.
 pub(crate) fn is_builtin(name: &str) -> bool {
-    OPTIONS.iter().any(|option| option.name == name)
+    OPTIONS.iter().any(|option| option.name == name) || ignored::is_lightningds(name)
+}
+
+/// Whether it does no harm that nobody has declared the option `name`.
+pub(crate) fn is_ignored(name: &str) -> bool {
+    ignored::needs_value(name).is_some()
 }
 
 /// Sets everything that the command line says.
@@ -186,6 +193,8 @@ pub(crate) fn is_builtin(name: &str) -> bool {
 /// # Errors
 /// `--<option>: <why>` for the first argument that cannot be used.
 pub fn parse(config: &mut Config, args: &[String]) -> Result<Option<Instead>, String> {
+    // The options for developers exist behind --developer, wherever it stands.
+    let developer = config.developer || args.iter().any(|arg| arg == "--developer");
     let mut args = args.iter().peekable();
     while let Some(arg) = args.next() {
         let name = arg.strip_prefix("--").ok_or_else(|| format!("{arg}: no arguments permitted"))?;
@@ -194,7 +203,12 @@ pub fn parse(config: &mut Config, args: &[String]) -> Result<Option<Instead>, St
             None => (name, None),
         };
         let option = OPTIONS.iter().find(|option| option.name == name);
-        let takes_next = !matches!(option.map(|option| &option.set), Some(Set::Switch(_) | Set::Instead(_)));
+        let ignored = ignored::needs_value(name);
+        let takes_next = match option.map(|option| &option.set) {
+            Some(Set::Switch(_) | Set::Instead(_)) => false,
+            Some(Set::Value(_)) => true,
+            None => ignored != Some(false),
+        };
         let next =
             if inline.is_none() && takes_next { args.next_if(|arg| !arg.starts_with("--")) } else { None };
         let value = inline.or(next.map(String::as_str));
@@ -202,7 +216,17 @@ pub fn parse(config: &mut Config, args: &[String]) -> Result<Option<Instead>, St
             Some(value) => format!("--{name}={value}: {why}"),
             None => format!("--{name}: {why}"),
         };
+        if name.starts_with("dev-") && !developer && (option.is_some() || ignored.is_some()) {
+            return Err(complain("requires --developer".to_owned()));
+        }
         match option.map(|option| &option.set) {
+            None if ignored == Some(true) && value.is_none() => {
+                return Err(complain("requires an argument".to_owned()));
+            }
+            None if ignored == Some(false) && value.is_some() => {
+                return Err(complain("doesn't allow an argument".to_owned()));
+            }
+            None if ignored.is_some() && ignored::is_lightningds(name) => {}
             None => config.plugin_options.push((name.to_owned(), value.map(str::to_owned))),
             Some(Set::Instead(instead)) => return Ok(Some(*instead)),
             Some(Set::Switch(set)) => match value.map(str::parse::<bool>) {
@@ -255,6 +279,19 @@ mod tests {
         let expected = [("limit", Some("3")), ("verbose", None), ("name", Some("me"))];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
         assert_eq!(config.plugin_options, expected);
+    }
+
+    #[test]
+    fn what_lightningd_would_do_and_the_node_does_not_is_accepted_in_lightningds_grammar() {
+        let config =
+            parsed(&["--cltv-delta=6", "--disable-dns", "--dev-fast-gossip", "--funder-policy", "match"]);
+        let expected = [("funder-policy".to_owned(), Some("match".to_owned()))];
+        assert_eq!(config.unwrap().plugin_options, expected, "a plugin in the place of funder may have it");
+        assert_eq!(parsed(&["--cltv-delta"]).unwrap_err(), "--cltv-delta: requires an argument");
+        assert_eq!(
+            parsed(&["--disable-dns=true"]).unwrap_err(),
+            "--disable-dns=true: doesn't allow an argument"
+        );
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl State {
             let owner = self.plugins.ids().into_iter().find(|id| self.declares(*id, &name));
             let result = match owner.and_then(|id| self.plugins.get_mut(id)) {
                 Some(plugin) => plugin.set_option(&name, value.as_deref()),
+                None if crate::options::is_ignored(&name) => Ok(()),
                 None => Err("unknown option".to_owned()),
             };
             if let Err(why) = result {
