@@ -6,6 +6,7 @@
 
 use crate::chain::backend;
 use crate::connections::ConnectionSource;
+use crate::crash;
 use crate::event::{Event, Exit};
 use crate::host::Host;
 use crate::input::{Input, PluginId, PluginInput, Timer};
@@ -15,6 +16,7 @@ use crate::peer::connectd;
 use crate::plugin::lifecycle::launched;
 use crate::plugin::stdio::{self, PluginLink};
 use crate::state::State;
+use crate::strerror::strerror;
 use leyden_protocol::frame::TERMINATOR;
 use leyden_protocol::{Envelope, Id, message};
 use std::collections::{BTreeMap, VecDeque};
@@ -101,7 +103,10 @@ impl Actor {
             if self.is_killed() {
                 break None;
             }
-            self.state.handle(input);
+            match input {
+                Input::Plugin(plugin, PluginInput::Bytes(bytes)) => self.cut(plugin, &bytes),
+                input => self.state.handle(input),
+            }
             if let Err(exit) = self.commit() {
                 break exit;
             }
@@ -109,8 +114,21 @@ impl Actor {
                 break Some(exit);
             }
         };
+        if let Some(exit) = exit.as_ref().filter(|exit| exit.is_signal()) {
+            let (dir, now) = (self.state.config.network_dir(), (self.state.clock)());
+            // lightningd goes on without it, too.
+            drop(crash::write(&dir, now, self.state.profile.version(), exit));
+        }
         self.wind_up(runtime, exit.is_none());
         exit
+    }
+
+    /// Makes inputs of the messages that are complete, to be handled before anything else: each is a
+    /// transaction of its own.
+    fn cut(&mut self, plugin: PluginId, bytes: &[u8]) {
+        for input in self.state.plugin_frames(plugin, bytes).into_iter().rev() {
+            self.queue.push_front(Input::Plugin(plugin, input));
+        }
     }
 
     fn is_killed(&self) -> bool {
@@ -304,11 +322,8 @@ impl Actor {
             self.peer_socket = Some(socket);
             Ok(local)
         });
-        let result = bound.map_err(|error| {
-            let text = error.to_string();
-            let why = text.split(" (os error").next().unwrap_or_default();
-            format!("Failed to bind socket for {address}: {why}")
-        });
+        let result =
+            bound.map_err(|error| format!("Failed to bind socket for {address}: {}", strerror(&error)));
         self.queue.push_front(Input::Listening(result));
     }
 

@@ -2,6 +2,7 @@
 
 use crate::event::LogLevel;
 use leyden_protocol::Profile;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +22,10 @@ pub struct Config {
     pub bitcoind: Bitcoind,
     /// `--rescan`: how many blocks before the last one known to look at again.
     pub rescan: u32,
-    /// `--plugin` and `--important-plugin`, in order.
-    pub plugins: Vec<ConfiguredPlugin>,
+    /// Which plugins to run, in the order in which it was said.
+    pub plugins: Vec<PluginChoice>,
+    /// Without `--dev-no-plugin-checksum`: start a plugin anew, when it is named again, if its file has changed.
+    pub plugin_checksum: bool,
     /// Options of plugins: name and value, which a flag has not.
     pub plugin_options: Vec<(String, Option<String>)>,
     /// `--allow-deprecated-apis`.
@@ -55,6 +58,7 @@ impl Config {
             bitcoind,
             rescan: 1,
             plugins: Vec::new(),
+            plugin_checksum: true,
             plugin_options: Vec::new(),
             allow_deprecated_apis: false,
             developer: true,
@@ -87,11 +91,35 @@ pub struct Bitcoind {
     pub poll: Duration,
 }
 
-/// A plugin on the command line.
+/// An option that says which plugins to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfiguredPlugin {
-    /// Its executable.
-    pub path: PathBuf,
-    /// Whether the node dies with it.
-    pub important: bool,
+pub enum PluginChoice {
+    /// `--plugin`, or `--important-plugin`: this one.
+    Register {
+        /// Its executable. A relative path starts at the directory of the network.
+        path: PathBuf,
+        /// Whether the node ends with it.
+        important: bool,
+    },
+    /// `--plugin-dir`: those in this directory.
+    Directory(PathBuf),
+    /// `--disable-plugin`: not those with this name or path, wherever they are named.
+    Disable(String),
+    /// `--clear-plugins`: none of those named so far.
+    Clear,
+}
+
+impl fmt::Display for PluginChoice {
+    /// The option.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register { path, important: false } => write!(formatter, "--plugin={}", path.display()),
+            Self::Register { path, important: true } => {
+                write!(formatter, "--important-plugin={}", path.display())
+            }
+            Self::Directory(dir) => write!(formatter, "--plugin-dir={}", dir.display()),
+            Self::Disable(name) => write!(formatter, "--disable-plugin={name}"),
+            Self::Clear => formatter.write_str("--clear-plugins"),
+        }
+    }
 }

@@ -23,10 +23,24 @@ pub enum Event {
 /// How a node ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
-    /// The exit code of lightningd: 0 after `stop`, 1 for a refused start, 134 for a fatal error while running.
+    /// What a shell shows of lightningd's end: 0 after `stop`, 1 for a refused start or the death of an important
+    /// plugin, [`Exit::ABORTED`] for a fatal error while running, [`Exit::KILLED`] when it was stopped dead.
     pub code: i32,
     /// What lightningd would print on stderr, if anything.
     pub message: Option<String>,
+}
+
+impl Exit {
+    /// SIGABRT ended it.
+    pub const ABORTED: i32 = 128 + 6;
+    /// SIGKILL ended it.
+    pub const KILLED: i32 = 128 + 9;
+
+    /// Whether a signal ended it, so that it has no exit code.
+    #[must_use]
+    pub fn is_signal(&self) -> bool {
+        self.code > 128
+    }
 }
 
 /// A line of the log.

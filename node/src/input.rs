@@ -55,6 +55,8 @@ pub(crate) enum PluginInput {
         /// Everything that was unread when it was cut off, itself included: lightningd quotes that.
         unread: String,
     },
+    /// It wrote so many of them at once that others must have their turn.
+    Many(usize),
     /// It wrote what cannot be JSON.
     NotJson(String),
     /// It closed its standard output.

@@ -11,19 +11,21 @@
 //! | [`host`], [`process`] | what a node needs from the program around it; plugins as child processes |
 //! | [`event`], `log` | what can be heard of a running node |
 //! | `node` | a running node, from outside |
-//! | `startup`, `shutdown` | the order of things at either end |
+//! | `startup`, `shutdown`, `crash` | the order of things at either end |
 //! | `plugin` | plugins: life, requests, hooks, notifications, the `plugin` command |
 //! | `jsonrpc`, `command` | the JSON-RPC server and the node's own commands |
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain` | the Bitcoin backend, and which blocks are known |
 //! | `db` | SQLite and `db_write` |
 //! | `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
+//! | `strerror` | the system's words for its errors |
 
 mod actor;
 mod chain;
 mod command;
 pub mod config;
 mod connections;
+mod crash;
 mod db;
 pub mod event;
 pub mod host;
@@ -39,6 +41,7 @@ pub mod process;
 mod shutdown;
 mod startup;
 mod state;
+mod strerror;
 mod wait;
 pub mod world;
 

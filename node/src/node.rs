@@ -43,7 +43,7 @@ impl Node {
                 Err(message) => Some(Exit { code: 1, message: Some(message) }),
             };
             drop(guard);
-            let exit = exit.unwrap_or(Exit { code: 137, message: None });
+            let exit = exit.unwrap_or(Exit { code: Exit::KILLED, message: None });
             if let Some(events) = events {
                 // Nobody listens any more.
                 drop(events.send(Event::Exited(exit)));

@@ -4,7 +4,7 @@
 
 mod ignored;
 
-use crate::config::{Config, ConfiguredPlugin};
+use crate::config::{Config, PluginChoice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +60,22 @@ const OPTIONS: &[Opt] = &[
         name: "important-plugin",
         about: "run this plugin, and end with it",
         set: Set::Value(important_plugin),
+    },
+    Opt { name: "plugin-dir", about: "run the plugins in this directory", set: Set::Value(plugin_dir) },
+    Opt {
+        name: "disable-plugin",
+        about: "do not run the plugin with this name or path",
+        set: Set::Value(disable_plugin),
+    },
+    Opt {
+        name: "clear-plugins",
+        about: "run none of the plugins named so far",
+        set: Set::Switch(clear_plugins),
+    },
+    Opt {
+        name: "dev-no-plugin-checksum",
+        about: "do not look whether the file of a plugin has changed",
+        set: Set::Switch(no_plugin_checksum),
     },
     Opt { name: "log-level", about: "io, trace, debug, info, unusual or broken", set: Set::Value(log_level) },
     Opt { name: "log-prefix", about: "stands before every line of the log", set: Set::Value(log_prefix) },
@@ -138,13 +154,33 @@ fn rescan(config: &mut Config, value: &str) -> Result<(), String> {
 }
 
 fn plugin(config: &mut Config, value: &str) -> Result<(), String> {
-    config.plugins.push(ConfiguredPlugin { path: PathBuf::from(value), important: false });
+    config.plugins.push(PluginChoice::Register { path: PathBuf::from(value), important: false });
     Ok(())
 }
 
 fn important_plugin(config: &mut Config, value: &str) -> Result<(), String> {
-    config.plugins.push(ConfiguredPlugin { path: PathBuf::from(value), important: true });
+    config.plugins.push(PluginChoice::Register { path: PathBuf::from(value), important: true });
     Ok(())
+}
+
+fn plugin_dir(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Directory(PathBuf::from(value)));
+    Ok(())
+}
+
+fn disable_plugin(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Disable(value.to_owned()));
+    Ok(())
+}
+
+fn clear_plugins(config: &mut Config, clear: bool) {
+    if clear {
+        config.plugins.push(PluginChoice::Clear);
+    }
+}
+
+fn no_plugin_checksum(config: &mut Config, disable: bool) {
+    config.plugin_checksum = !disable;
 }
 
 fn log_level(config: &mut Config, value: &str) -> Result<(), String> {

@@ -2,18 +2,45 @@
 
 use crate::event::{Exit, LogLevel};
 use crate::input::Timer;
-use crate::jsonrpc::RpcRequest;
+use crate::jsonrpc::{Client, RpcRequest};
 use crate::output::Output;
 use crate::state::{Phase, State};
 use leyden_protocol::message::RpcError;
 use serde_json::json;
 
+/// The end of a node.
+#[derive(Default)]
+pub(crate) struct Shutdown {
+    /// The exit code to be.
+    code: i32,
+    /// The `stop` to be answered last.
+    client: Option<Client>,
+}
+
 impl State {
     /// `stop`: answered last, when every plugin is gone.
     pub(crate) fn command_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
         crate::command::params::Params::parse(request, &[], false)?;
-        self.stop_request.get_or_insert(request.client.clone());
+        self.shutdown.client.get_or_insert(request.client.clone());
         self.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
+        self.shut_down();
+        Ok(())
+    }
+
+    /// Something happened with which the node cannot go on, but which is no crash: an important plugin is gone.
+    pub(crate) fn leave_main_loop(&mut self, code: i32) {
+        if self.phase == Phase::Manifests {
+            return self.fatal("Could not initialize the plugins, see above for details.");
+        }
+        self.shutdown.code = code;
+        self.shut_down();
+    }
+
+    /// Takes no new clients, and sees every plugin off: those that subscribed to `shutdown` have time to exit by themselves.
+    fn shut_down(&mut self) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
         self.phase = Phase::Stopping;
         self.out.push(Output::StopListeningRpc);
         self.requests.forget_all();
@@ -26,7 +53,6 @@ impl State {
         let after = self.config.plugin_shutdown_timeout.unwrap_or(self.profile.shutdown_timeout());
         self.out.push(Output::SetTimer(Timer::Shutdown, after));
         self.shutdown_may_be_complete();
-        Ok(())
     }
 
     /// Plugins have had their time.
@@ -46,13 +72,14 @@ impl State {
         if self.phase != Phase::Stopping || !self.plugins.is_empty() {
             return;
         }
-        let Some(client) = self.stop_request.take() else { return };
-        let done = "Shutdown complete";
-        if self.profile.stop_answers_with_object() {
-            self.reply(&client, &json!({ "result": done }));
-        } else {
-            self.reply(&client, &done);
+        if let Some(client) = self.shutdown.client.take() {
+            let done = "Shutdown complete";
+            if self.profile.stop_answers_with_object() {
+                self.reply(&client, &json!({ "result": done }));
+            } else {
+                self.reply(&client, &done);
+            }
         }
-        self.out.push(Output::Exit(Exit { code: 0, message: None }));
+        self.out.push(Output::Exit(Exit { code: self.shutdown.code, message: None }));
     }
 }

@@ -9,8 +9,6 @@ use crate::host::Host;
 use crate::input::Step;
 use crate::log::Log;
 use crate::output::Output;
-use crate::plugin::PluginState;
-use crate::plugin::lifecycle::executable;
 use crate::state::{Phase, State};
 use crate::world::Entropy;
 use bitcoin::Network;
@@ -53,18 +51,10 @@ impl State {
     /// The first thing that happens: every plugin is run and asked for its manifest.
     pub(crate) fn start(&mut self) {
         self.log_main(LogLevel::Info, self.profile.version());
-        for plugin in self.config.plugins.clone() {
-            match executable(&plugin.path) {
-                Ok(path) if self.plugins.called(&path.display().to_string()).is_some() => {
-                    return self.fatal(&format!("Failed to register {}: Invalid argument", path.display()));
-                }
-                Ok(path) => self.register_plugin(&path, plugin.important, None),
-                Err(why) => {
-                    let path = plugin.path.display();
-                    return self.fatal(&format!("Failed to register {path}: {why}"));
-                }
-            }
+        if let Err(why) = self.register_configured() {
+            return self.fatal(&why);
         }
+        self.launch_plugins(None);
         if self.plugins.is_empty() {
             self.manifests_settled();
         }
@@ -146,14 +136,19 @@ impl State {
     pub(crate) fn init_plugins(&mut self) {
         self.phase = Phase::Inits;
         self.out.push(Output::ListenRpc(self.config.network_dir().join("lightning-rpc")));
-        self.manifests_may_be_settled();
+        self.send_inits();
         // With no plugin there is nothing to wait for. A real node of v26.06.6 would wait all the same.
         self.inits_may_be_complete();
     }
 
     /// Every plugin may have answered `init` now: then the node is up.
     pub(crate) fn inits_may_be_complete(&mut self) {
-        if self.phase != Phase::Inits || !self.plugins.all_at_least(PluginState::InitComplete) {
+        if self.plugins.all_initialised() {
+            self.answer_waiting();
+        } else if self.profile.waits_for_init() {
+            return;
+        }
+        if self.phase != Phase::Inits || self.stopping() {
             return;
         }
         self.phase = Phase::Running;

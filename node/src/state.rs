@@ -8,14 +8,15 @@ use crate::chain::topology::Topology;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
-use crate::input::{Input, PluginInput, Step, Timer};
-use crate::jsonrpc::{Client, Connections};
+use crate::input::{Input, Step, Timer};
+use crate::jsonrpc::Connections;
 use crate::log::Log;
 use crate::output::Output;
 use crate::peer::Peers;
 use crate::plugin::Plugins;
 use crate::plugin::hook::Hooks;
 use crate::plugin::request::Requests;
+use crate::shutdown::Shutdown;
 use crate::world::{Clock, Entropy};
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
 use leyden_bolt::FeatureSet;
@@ -60,8 +61,11 @@ pub(crate) struct State {
     pub(crate) requests: Requests,
     pub(crate) hooks: Hooks,
     pub(crate) connections: Connections,
-    /// The `stop` to be answered last.
-    pub(crate) stop_request: Option<Client>,
+    /// Set when the node is to leave its main loop, after what is being handled, with this exit code
+    /// (`lightningd.c:lightningd_exit`).
+    pub(crate) leave: Option<i32>,
+    /// The end of the node, once it has begun.
+    pub(crate) shutdown: Shutdown,
     pub(crate) peers: Peers,
     pub(crate) topology: Topology,
     /// `None` until the manifests are in.
@@ -97,7 +101,8 @@ impl State {
             requests: Requests::default(),
             hooks: Hooks::default(),
             connections: Connections::default(),
-            stop_request: None,
+            leave: None,
+            shutdown: Shutdown::default(),
             peers: Peers::default(),
             topology: Topology::default(),
             db: None,
@@ -114,13 +119,7 @@ impl State {
             Input::Step(Step::SetupTopology) => self.setup_topology(),
             Input::Step(Step::InitPlugins) => self.init_plugins(),
             Input::Step(Step::TipRecorded) => self.tip_recorded(),
-            Input::Plugin(plugin, PluginInput::Launched(result)) => self.plugin_launched(plugin, result),
-            Input::Plugin(plugin, PluginInput::Bytes(bytes)) => self.plugin_bytes(plugin, &bytes),
-            Input::Plugin(plugin, PluginInput::Frame { frame, unread }) => {
-                self.plugin_frame(plugin, &frame, &unread);
-            }
-            Input::Plugin(plugin, PluginInput::NotJson(unread)) => self.plugin_not_json(plugin, &unread),
-            Input::Plugin(plugin, PluginInput::Closed) => self.plugin_closed(plugin),
+            Input::Plugin(plugin, input) => self.plugin_input(plugin, input),
             Input::Rpc(connection, input) => self.rpc_input(connection, input),
             Input::Peer(connection, input) => self.peer_input(connection, input),
             Input::Listening(Ok(address)) => self.listening(address),
@@ -133,6 +132,9 @@ impl State {
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Failed(exit) => self.exit = Some(exit),
+        }
+        if let Some(code) = self.leave.take() {
+            self.leave_main_loop(code);
         }
     }
 
@@ -174,16 +176,20 @@ impl State {
         self.log(level, "lightningd", text);
     }
 
-    /// Ends the node as `lightningd/log.c:fatal` does: exit code 1 during the start; later a BROKEN line
-    /// and an abort.
+    /// Ends the node as `lightningd/log.c:fatal` does: exit code 1 during the start; later two BROKEN lines
+    /// and an abort. Of several in one input the first counts.
     pub(crate) fn fatal(&mut self, message: &str) {
+        if self.exit.is_some() {
+            return;
+        }
         let code = if self.phase < Phase::Running {
             1
         } else {
             self.log_main(LogLevel::Broken, message);
-            134
+            self.log_main(LogLevel::Broken, &crate::crash::signal_line(self.profile.version()));
+            Exit::ABORTED
         };
-        self.exit.get_or_insert(Exit { code, message: Some(message.to_owned()) });
+        self.exit = Some(Exit { code, message: Some(message.to_owned()) });
     }
 
     /// Tells whoever listens.
@@ -193,6 +199,6 @@ impl State {
 
     /// Whether the node is on its way out.
     pub(crate) fn stopping(&self) -> bool {
-        self.phase == Phase::Stopping || self.exit.is_some()
+        self.phase == Phase::Stopping || self.exit.is_some() || self.leave.is_some()
     }
 }

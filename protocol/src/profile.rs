@@ -1,7 +1,10 @@
 //! The releases that Leyden speaks, as values.
 //!
 //! A [`Profile`] answers every question in which releases differ; code asks the profile and never compares
-//! releases itself. Where a row of the protocol differs between releases, it gets a method here.
+//! releases itself. Where a row of the protocol differs between releases, it gets a method here, or in the
+//! module of its subject: `life` is about the life of plugins.
+
+mod life;
 
 use crate::id::IdForm;
 use std::fmt;
@@ -55,12 +58,6 @@ impl Profile {
             (Self::V26_06, _) | (Self::V23_02, Some(true)) => IdForm::Text,
             _ => IdForm::Integer,
         }
-    }
-
-    /// Whether a response nobody waits for kills the plugin that sent it.
-    #[must_use]
-    pub const fn unknown_response_kills(self) -> bool {
-        !matches!(self, Self::V26_06)
     }
 
     /// How long a plugin may take to answer `getmanifest`, and again to answer `init`.

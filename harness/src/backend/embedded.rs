@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use leyden_node::config::{Bitcoind, Config, ConfiguredPlugin};
+use leyden_node::config::{Bitcoind, Config, PluginChoice};
 use leyden_node::event::Event;
 use leyden_node::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
 use leyden_node::process::ChildProcess;
@@ -70,7 +70,7 @@ fn node_config(given: NodeConfig) -> Result<Config> {
         return Err(refused("it asks for something else than a node".into()));
     }
     for plugin in plugins {
-        config.plugins.push(ConfiguredPlugin { path: plugin.path, important: plugin.important });
+        config.plugins.push(PluginChoice::Register { path: plugin.path, important: plugin.important });
         config
             .plugin_options
             .extend(plugin.options.into_iter().map(|(name, value)| (name, option_text(value))));
@@ -92,7 +92,10 @@ async fn follow(node: String, mut events: mpsc::UnboundedReceiver<Event>, timeli
         let kind = match event {
             Event::Log(line) => EventKind::Log(line),
             Event::Started { id, port } => EventKind::NodeStarted { id, port },
-            Event::Exited(exit) => EventKind::NodeExited { code: Some(exit.code), message: exit.message },
+            Event::Exited(exit) => {
+                let code = (!exit.is_signal()).then_some(exit.code);
+                EventKind::NodeExited { code, message: exit.message }
+            }
         };
         timeline.record(Some(&node), kind);
     }

@@ -53,6 +53,9 @@ fn run(config: Config) -> ExitCode {
     if let Some(message) = &exit.message {
         complain(message);
     }
+    if exit.code == Exit::ABORTED {
+        std::process::abort();
+    }
     u8::try_from(exit.code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 

@@ -3,6 +3,7 @@
 use crate::actor::Mailbox;
 use crate::connections::ConnectionSource;
 use crate::input::{ConnectionId, Input, PeerInput};
+use crate::strerror::strerror;
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use leyden_bolt::{Event, Noise};
 use std::net::SocketAddr;
@@ -70,9 +71,7 @@ pub(crate) async fn dial(
             drive(Link { id, address, incoming: false, noise, mailbox }, stream, to_write).await;
         }
         Err(error) => {
-            let text = error.to_string();
-            let why = text.split(" (os error").next().unwrap_or_default();
-            let why = format!("{address}: Connection establishment: {why}. ");
+            let why = format!("{address}: Connection establishment: {}. ", strerror(&error));
             mailbox.send(Input::Peer(id, PeerInput::Failed(why)));
         }
     }

@@ -1,32 +1,35 @@
 //! The `plugin` command (`lightningd/plugin_control.c`).
 
-use super::lifecycle::executable;
-use super::{PluginState, RuntimeStart};
-use crate::command::params::{Params, Shape};
+use super::{PluginState, RuntimeStart, file};
+use crate::command::params::{Params, Shape, invalid};
 use crate::event::LogLevel;
 use crate::input::{PluginId, Timer};
 use crate::jsonrpc::{Client, RpcRequest};
 use crate::output::Output;
 use crate::state::State;
-use leyden_protocol::message::{RpcError, code};
-use leyden_protocol::{Id, json};
+use crate::strerror::strerror;
+use leyden_protocol::json;
+use leyden_protocol::message::RpcError;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 impl State {
-    /// `plugin start|stop|list`.
+    /// `plugin start|stop|startdir|rescan|list`.
     pub(crate) fn command_plugin(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
         let subcommand =
             Params::parse(request, &[Shape::required("subcommand")], true)?.string("subcommand")?;
         match subcommand.as_str() {
             "start" => self.plugin_start(request),
             "stop" => self.plugin_stop(request),
+            "startdir" => self.plugin_startdir(request),
+            "rescan" => self.plugin_rescan(request),
             "list" => {
+                Params::parse(request, &[Shape::required("subcommand")], false)?;
                 let list = self.plugin_list("list");
                 self.reply(&request.client, &list);
                 Ok(())
             }
-            other => Err(RpcError::new(code::INVALID_PARAMS, format!("Unknown subcommand '{other}'"))),
+            other => Err(invalid(format!("Unknown subcommand '{other}'"))),
         }
     }
 
@@ -35,45 +38,86 @@ impl State {
         let params = Params::parse(request, &shape, true)?;
         let given = params.string("plugin")?;
         if params.is_positional() && params.len() > shape.len() {
-            return Err(RpcError::new(code::INVALID_PARAMS, "Extra parameters must be in object"));
+            return Err(invalid("Extra parameters must be in object"));
         }
         let path = self.find_executable(&given)?;
-        if self.plugins.called(&path.display().to_string()).is_some() {
-            // v26.06.6 means "already registered" and says what errno happens to hold.
-            let text = format!("{}: Invalid argument", path.display());
-            return Err(RpcError::new(code::INVALID_PARAMS, text));
-        }
         let extras = params.extras(&shape);
         let options = extras.into_iter().map(|(name, value)| (name, json::bare(&value))).collect();
-        let start = RuntimeStart { client: request.client.clone(), options };
-        self.register_plugin(&path, false, Some(start));
+        let start = RuntimeStart { client: request.client.clone(), path: path.clone(), options };
+        let id = self
+            .register_plugin(&path, false, Some(start))
+            .map_err(|why| invalid(format!("{}: {why}", path.display())))?;
+        self.launch_plugin(id, Some(request.client.id.clone()));
         Ok(())
     }
 
-    /// The file as given, else in the default plugin directory.
+    /// The path as given, if that can be executed, else in the default plugin directory.
     fn find_executable(&self, given: &str) -> Result<PathBuf, RpcError> {
-        executable(Path::new(given)).or_else(|_| {
-            let path = self.config.lightning_dir.join("plugins").join(given);
-            executable(&path).map_err(|why| {
-                let text = format!("{} is not executable: {why}", path.display());
-                RpcError::new(code::INVALID_PARAMS, text)
-            })
-        })
+        let may_execute = |path: &Path| file::may_execute(&self.config.network_dir().join(path));
+        let given = PathBuf::from(given);
+        let path = match may_execute(&given) {
+            Ok(()) => return Ok(given),
+            Err(_) if self.profile.starts_from_default_dir() => self.default_plugin_dir().join(given),
+            Err(_) => given,
+        };
+        match may_execute(&path) {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                let why = strerror(&error);
+                Err(invalid(format!("{} is not executable: {why}", path.display())))
+            }
+        }
+    }
+
+    fn plugin_startdir(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
+        let shape = [Shape::required("subcommand"), Shape::required("directory")];
+        let given = PathBuf::from(Params::parse(request, &shape, false)?.string("directory")?);
+        if !self.config.network_dir().join(&given).exists() {
+            return Err(invalid(format!("Could not open {}", given.display())));
+        }
+        self.register_directory(&given, false).map_err(invalid)?;
+        self.launch_for("startdir", request);
+        Ok(())
+    }
+
+    fn plugin_rescan(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
+        Params::parse(request, &[Shape::required("subcommand")], false)?;
+        self.register_default_directory();
+        self.launch_for("rescan", request);
+        Ok(())
+    }
+
+    /// Runs what was registered; the request is answered when every plugin has answered `init`.
+    fn launch_for(&mut self, subcommand: &'static str, request: &RpcRequest) {
+        self.plugins.waiting.push((request.client.clone(), subcommand));
+        self.launch_plugins(Some(&request.client.id));
+        self.answer_waiting();
+    }
+
+    /// Answers those that wait for every plugin, if every plugin has answered `init`.
+    pub(crate) fn answer_waiting(&mut self) {
+        if !self.plugins.all_initialised() {
+            return;
+        }
+        for (client, subcommand) in std::mem::take(&mut self.plugins.waiting) {
+            let list = self.plugin_list(subcommand);
+            self.reply(&client, &list);
+        }
     }
 
     fn plugin_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
         let shape = [Shape::required("subcommand"), Shape::required("plugin")];
         let name = Params::parse(request, &shape, false)?.string("plugin")?;
-        let invalid = |text: String| Err(RpcError::new(code::INVALID_PARAMS, text));
-        let Some((id, plugin)) = self.plugins.called(&name) else {
-            return invalid(format!("Could not find plugin {name}"));
+        let Some((id, plugin)) = self.plugins.called(&name, &self.config.network_dir()) else {
+            return Err(invalid(format!("Could not find plugin {name}")));
         };
         if !plugin.manifest.dynamic {
-            return invalid(format!("{name} cannot be managed when lightningd is up"));
+            return Err(invalid(format!("{name} cannot be managed when lightningd is up")));
         }
+        let shown = if self.profile.stop_echoes_name() { name } else { plugin.shortname.clone() };
         if let Some(plugin) = self.plugins.get_mut(id) {
             plugin.important = false;
-            plugin.stop = Some(request.client.clone());
+            plugin.stops.push((request.client.clone(), shown));
         }
         if self.notify_shutdown(id) {
             let after = self.config.plugin_shutdown_timeout.unwrap_or(self.profile.shutdown_timeout());
@@ -92,25 +136,23 @@ impl State {
     }
 
     /// Answers `plugin stop`.
-    pub(crate) fn reply_stopped(&mut self, client: &Client, shortname: &str) {
-        let result = json!({ "command": "stop", "result": format!("Successfully stopped {shortname}.") });
+    pub(crate) fn reply_stopped(&mut self, client: &Client, name: &str) {
+        let result = json!({ "command": "stop", "result": format!("Successfully stopped {name}.") });
         self.reply(client, &result);
     }
 
     /// The result of `plugin <subcommand>`: every plugin, in order of registration.
     pub(crate) fn plugin_list(&self, subcommand: &str) -> Value {
         let entry = |(_, plugin): (PluginId, &super::Plugin)| {
-            json!({
+            let mut entry = json!({
                 "name": plugin.path.display().to_string(),
                 "active": plugin.state == PluginState::InitComplete,
-                "dynamic": plugin.manifest.dynamic,
-            })
+            });
+            if self.profile.lists_dynamic() {
+                entry["dynamic"] = plugin.manifest.dynamic.into();
+            }
+            entry
         };
         json!({ "command": subcommand, "plugins": self.plugins.iter().map(entry).collect::<Vec<_>>() })
-    }
-
-    /// The id that a plugin's `getmanifest` names as its cause.
-    pub(crate) fn start_cause(&self, id: PluginId) -> Option<Id> {
-        self.plugins.get(id)?.start.as_ref().map(|start| start.client.id.clone())
     }
 }

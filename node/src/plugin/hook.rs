@@ -240,7 +240,7 @@ impl State {
     }
 
     fn is_called(&self, id: PluginId, name: &str) -> bool {
-        self.plugins.get(id).is_some_and(|plugin| plugin.is_called(name))
+        self.plugins.get(id).is_some_and(|plugin| plugin.is_called(name, &self.config.network_dir()))
     }
 
     /// The plugins that must see every database write, once they can be called at all.

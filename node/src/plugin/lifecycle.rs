@@ -1,21 +1,32 @@
-//! A plugin's life: registration, manifest, `init`, death (`lightningd/plugin.c`).
+//! A plugin's life, from launch over manifest to `init` (`lightningd/plugin.c`).
 
+use super::PluginState;
 use super::request::Awaiting;
-use super::{Plugin, PluginState, RuntimeStart};
-use crate::event::{Exit, LogLevel};
+use crate::event::LogLevel;
 use crate::host::Launch;
 use crate::input::{PluginId, PluginInput, Timer};
 use crate::output::Output;
 use crate::state::{Phase, State};
+use crate::strerror::strerror;
 use leyden_protocol::init::{Configuration, FeatureSet, Init};
-use leyden_protocol::message::{RpcError, code};
-use leyden_protocol::{Envelope, Manifest, json};
-use std::path::{Path, PathBuf};
+use leyden_protocol::{Envelope, Id, Manifest, json};
 
 impl State {
-    /// Registers a plugin and runs it.
-    pub(crate) fn register_plugin(&mut self, path: &Path, important: bool, start: Option<RuntimeStart>) {
-        let id = self.plugins.add(Plugin::new(path, important, start));
+    /// Runs every plugin that is registered and does not run yet. `cause` is the request that led to it.
+    pub(crate) fn launch_plugins(&mut self, cause: Option<&Id>) {
+        for id in self.plugins.ids() {
+            self.launch_plugin(id, cause.cloned());
+        }
+    }
+
+    pub(crate) fn launch_plugin(&mut self, id: PluginId, cause: Option<Id>) {
+        let Some(plugin) = self.plugins.get_mut(id) else { return };
+        if plugin.state != PluginState::Unconfigured {
+            return;
+        }
+        (plugin.state, plugin.cause) = (PluginState::AwaitingGetmanifest, cause);
+        let cwd = self.config.network_dir();
+        let path = cwd.join(&plugin.path);
         let mut args = Vec::new();
         if self.config.developer && self.profile.tells_plugins_of_developer() {
             args.push("--developer".to_owned());
@@ -24,8 +35,7 @@ impl State {
             ("LIGHTNINGD_PLUGIN".to_owned(), "1".to_owned()),
             ("LIGHTNINGD_VERSION".to_owned(), self.profile.version().to_owned()),
         ];
-        let launch = Launch { path: path.to_owned(), args, env, cwd: self.config.network_dir() };
-        self.out.push(Output::LaunchPlugin(id, launch));
+        self.out.push(Output::LaunchPlugin(id, Launch { path, args, env, cwd }));
     }
 
     /// The plugin runs, or could not be run.
@@ -34,19 +44,23 @@ impl State {
         let path = plugin.path.display().to_string();
         match result {
             Ok(pid) => {
+                let cause = plugin.cause.clone();
                 let pid = pid.map_or_else(|| "in process".to_owned(), |pid| pid.to_string());
                 self.log(LogLevel::Debug, "plugin-manager", &format!("started({pid}) {path}"));
                 let allowed = self.config.allow_deprecated_apis;
                 let params = format!(r#"{{"allow-deprecated-apis":{allowed}}}"#);
-                let cause = self.start_cause(id);
                 self.request(id, "getmanifest", &params, cause.as_ref(), Awaiting::Manifest);
                 self.set_startup_timer(id);
             }
-            Err(why) if plugin.start.is_none() => {
-                self.fatal(&format!("error starting plugin '{path}': opening pipe: {why}"));
-            }
             Err(why) => {
-                self.fail_start(id, &format!("opening pipe: {why}"));
+                let asked = plugin.start.as_ref().map(|start| start.path.clone());
+                match asked {
+                    Some(asked) => self.fail_start(id, &asked, &format!("opening pipe: {why}")),
+                    None if self.phase < Phase::Running => {
+                        return self.fatal(&format!("error starting plugin '{path}': opening pipe: {why}"));
+                    }
+                    None => {}
+                }
                 self.destroy_plugin(id);
             }
         }
@@ -57,30 +71,34 @@ impl State {
         self.out.push(Output::SetTimer(Timer::PluginStartup(id), after));
     }
 
-    /// The plugin wrote something.
-    pub(crate) fn plugin_bytes(&mut self, id: PluginId, bytes: &[u8]) {
-        for input in self.plugin_frames(id, bytes) {
-            // Any message may be the last: it may have killed the plugin or the node.
-            if self.exit.is_some() {
-                return;
-            }
-            match input {
-                PluginInput::NotJson(unread) => self.plugin_not_json(id, &unread),
-                PluginInput::Frame { frame, unread } => self.plugin_frame(id, &frame, &unread),
-                PluginInput::Launched(_) | PluginInput::Bytes(_) | PluginInput::Closed => {}
-            }
+    /// Something came from a plugin.
+    pub(crate) fn plugin_input(&mut self, id: PluginId, input: PluginInput) {
+        match input {
+            PluginInput::Launched(result) => self.plugin_launched(id, result),
+            // The actor has them cut into messages, so that each is a transaction.
+            PluginInput::Bytes(_) => {}
+            PluginInput::Frame { frame, unread } => self.plugin_frame(id, &frame, &unread),
+            PluginInput::Many(messages) => self.plugin_flooding(id, messages),
+            PluginInput::NotJson(unread) => self.plugin_not_json(id, &unread),
+            PluginInput::Closed => self.plugin_closed(id),
         }
     }
 
     /// The messages that are complete with these bytes: frames, and at last perhaps what is no JSON.
     pub(crate) fn plugin_frames(&mut self, id: PluginId, bytes: &[u8]) -> Vec<PluginInput> {
+        let at_once = self.profile.messages_at_once();
         let Some(plugin) = self.plugins.get_mut(id) else { return Vec::new() };
         plugin.reader.push(bytes);
         let mut inputs = Vec::new();
         loop {
             let unread = String::from_utf8_lossy(plugin.reader.unread()).into_owned();
             match plugin.reader.next_frame() {
-                Ok(Some(frame)) => inputs.push(PluginInput::Frame { frame, unread }),
+                Ok(Some(frame)) => {
+                    inputs.push(PluginInput::Frame { frame, unread });
+                    if Some(inputs.len()) == at_once {
+                        inputs.push(PluginInput::Many(inputs.len()));
+                    }
+                }
                 Ok(None) => return inputs,
                 Err(_) => {
                     inputs.push(PluginInput::NotJson(unread));
@@ -92,20 +110,28 @@ impl State {
 
     /// The plugin wrote what cannot be JSON.
     pub(crate) fn plugin_not_json(&mut self, id: PluginId, unread: &str) {
-        let why = format!("Failed to parse RPC JSON response '{unread}'");
-        self.kill_plugin(id, LogLevel::Unusual, &why);
+        self.kill_plugin(id, LogLevel::Unusual, &self.profile.not_json(unread));
+    }
+
+    /// The plugin writes faster than others get their turn.
+    pub(crate) fn plugin_flooding(&mut self, id: PluginId, messages: usize) {
+        let Some(source) = self.plugins.get(id).map(super::Plugin::log_source) else { return };
+        let text = format!("Pausing response parsing after {messages} response");
+        self.log(LogLevel::Debug, &source, &text);
     }
 
     /// The plugin wrote one JSON value.
     pub(crate) fn plugin_frame(&mut self, id: PluginId, frame: &str, unread: &str) {
-        match Envelope::parse(frame).filter(|message| message.jsonrpc.is_some()) {
-            None => {
-                let why = format!(r#"JSON-RPC message does not contain "jsonrpc" field: '{unread}'"#);
-                self.kill_plugin(id, LogLevel::Unusual, &why);
-            }
+        match Envelope::parse(frame) {
+            Some(message) if message.jsonrpc.is_none() => self.plugin_not_json_rpc(id, true, unread),
+            None => self.plugin_not_json_rpc(id, false, unread),
             Some(message) if message.id.is_some() => self.plugin_response(id, &message),
             Some(message) => self.plugin_notification(id, &message),
         }
+    }
+
+    fn plugin_not_json_rpc(&mut self, id: PluginId, is_object: bool, unread: &str) {
+        self.kill_plugin(id, LogLevel::Unusual, &self.profile.not_json_rpc(is_object, unread));
     }
 
     /// The manifest is in, or an error.
@@ -116,17 +142,22 @@ impl State {
             Ok(manifest) => manifest,
             Err(why) => return self.kill_plugin(id, LogLevel::Unusual, &why),
         };
-        let disabled = manifest.disable.clone();
         let Some(plugin) = self.plugins.get_mut(id) else { return };
-        plugin.manifest = manifest;
-        plugin.state = PluginState::NeedsInit;
-        if let Some(why) = disabled {
+        if let Some(why) = &manifest.disable {
             plugin.important = false;
-            return self.kill_plugin(id, LogLevel::Info, &format!("disabled itself: {why}"));
+            let level = if self.profile.disable_is_info() { LogLevel::Info } else { LogLevel::Debug };
+            return self.kill_plugin(id, level, &format!("disabled itself: {why}"));
         }
+        plugin.manifest = manifest;
         if let Err(why) = self.apply_start(id) {
             return self.kill_plugin(id, LogLevel::Unusual, &why);
         }
+        let Some(plugin) = self.plugins.get_mut(id) else { return };
+        plugin.state = PluginState::NeedsInit;
+        if self.phase >= Phase::Running && !plugin.manifest.dynamic {
+            self.kill_plugin(id, LogLevel::Info, "Not a dynamic plugin");
+        }
+        // Also if it was killed: v26.06.6 forgets the others then, and they wait for ever.
         self.manifests_may_be_settled();
     }
 
@@ -158,7 +189,7 @@ impl State {
         Ok(manifest)
     }
 
-    /// What `plugin start` asks of the manifest: that the plugin is dynamic and has the options given.
+    /// Sets the options that were given with `plugin start`.
     fn apply_start(&mut self, id: PluginId) -> Result<(), String> {
         let Some(plugin) = self.plugins.get_mut(id) else { return Ok(()) };
         let Some(start) = plugin.start.clone() else { return Ok(()) };
@@ -168,12 +199,12 @@ impl State {
                 _ => why,
             })?;
         }
-        if plugin.manifest.dynamic { Ok(()) } else { Err("Not a dynamic plugin".to_owned()) }
+        Ok(())
     }
 
-    /// Every manifest may be in now: at the start the node goes on, later the newcomers get `init`.
+    /// No manifest may be missing now: at the start the node goes on, later the newcomers get `init`.
     pub(crate) fn manifests_may_be_settled(&mut self) {
-        if !self.plugins.all_at_least(PluginState::NeedsInit) || self.stopping() {
+        if self.plugins.any_in(PluginState::AwaitingGetmanifest) || self.stopping() {
             return;
         }
         self.order_hooks();
@@ -247,91 +278,9 @@ impl State {
         self.notify_of_plugin("plugin_started", id);
         self.inits_may_be_complete();
     }
-
-    /// The plugin took too long to answer `getmanifest` or `init`.
-    pub(crate) fn plugin_startup_timeout(&mut self, id: PluginId) {
-        let Some(plugin) = self.plugins.get(id) else { return };
-        let why = format!("timed out {}", plugin.state.description());
-        self.kill_plugin(id, LogLevel::Unusual, &why);
-        if self.phase < Phase::Running {
-            self.fatal("Can't recover from plugin failure, terminating.");
-        }
-    }
-
-    /// The plugin closed its output: it has exited, or is as good as gone.
-    pub(crate) fn plugin_closed(&mut self, id: PluginId) {
-        let Some(plugin) = self.plugins.get(id) else { return };
-        let why = format!("exited {}", plugin.state.description());
-        let level = if self.phase == Phase::Stopping { LogLevel::Debug } else { LogLevel::Info };
-        self.kill_plugin(id, level, &why);
-    }
-
-    /// Kills a plugin and says why (`plugin.c:plugin_kill`).
-    pub(crate) fn kill_plugin(&mut self, id: PluginId, level: LogLevel, why: &str) {
-        let Some(plugin) = self.plugins.get(id) else { return };
-        let source = plugin.log_source();
-        self.log(level, &source, &format!("Killing plugin: {why}"));
-        self.out.push(Output::KillPlugin(id));
-        self.fail_start(id, why);
-        self.destroy_plugin(id);
-    }
-
-    fn fail_start(&mut self, id: PluginId, why: &str) {
-        let Some(plugin) = self.plugins.get_mut(id) else { return };
-        let Some(start) = plugin.start.take() else { return };
-        let error = RpcError::new(code::PLUGIN_ERROR, format!("{}: {why}", plugin.path.display()));
-        self.reply_error(&start.client, &error);
-    }
-
-    /// Forgets a plugin and settles everything it owed (`plugin.c:destroy_plugin`).
-    pub(crate) fn destroy_plugin(&mut self, id: PluginId) {
-        let Some(plugin) = self.plugins.remove(id) else { return };
-        self.out.push(Output::CancelTimer(Timer::PluginStartup(id)));
-        self.out.push(Output::CancelTimer(Timer::PluginStop(id)));
-        self.hooks.forget(id);
-        self.fail_requests_of(id);
-        if let Some(client) = &plugin.stop {
-            self.reply_stopped(client, &plugin.shortname);
-        }
-        if self.stopping() {
-            return self.shutdown_may_be_complete();
-        }
-        if plugin.important {
-            let source = plugin.log_source();
-            self.log(LogLevel::Broken, &source, "Plugin marked as important, shutting down lightningd!");
-            let message = (self.phase == Phase::Manifests)
-                .then(|| "Could not initialize the plugins, see above for details.".to_owned());
-            self.exit.get_or_insert(Exit { code: 1, message });
-            return;
-        }
-        self.notify_plugin_stopped(&plugin);
-        self.manifests_may_be_settled();
-        self.inits_may_be_complete();
-    }
-}
-
-/// The canonical path of an executable file.
-///
-/// # Errors
-/// Why it is none, in lightningd's words.
-pub(crate) fn executable(path: &Path) -> Result<PathBuf, String> {
-    use std::os::unix::fs::PermissionsExt;
-    let explain = |error: std::io::Error| {
-        let text = error.to_string();
-        text.split(" (os error").next().unwrap_or_default().to_owned()
-    };
-    let canonical = path.canonicalize().map_err(explain)?;
-    let metadata = canonical.metadata().map_err(explain)?;
-    if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
-        Ok(canonical)
-    } else {
-        Err("Permission denied".to_owned())
-    }
 }
 
 /// The input that says how launching went.
 pub(crate) fn launched(result: std::io::Result<Option<u32>>) -> PluginInput {
-    PluginInput::Launched(
-        result.map_err(|error| error.to_string().split(" (os error").next().unwrap_or_default().to_owned()),
-    )
+    PluginInput::Launched(result.map_err(|error| strerror(&error)))
 }

@@ -2,7 +2,9 @@
 //!
 //! | module | subject | CLN |
 //! |---|---|---|
-//! | [`lifecycle`] | from registration to death | `plugin.c` |
+//! | [`registration`], [`file`] | which plugins there are, and their files | `plugin.c:plugin_register` |
+//! | [`lifecycle`] | from launch to `init` | `plugin.c` |
+//! | [`death`] | a plugin's end, and what it owed | `plugin.c:destroy_plugin` |
 //! | [`options`] | the values of plugins' options | `plugin.c:plugin_opt_add` |
 //! | [`request`] | requests to plugins and who waits for them | `jsonrpc.c:jsonrpc_request_start` |
 //! | [`hook`] | hooks: order, chains, verdicts | `plugin_hook.c` |
@@ -13,23 +15,28 @@
 
 pub(crate) mod control;
 pub(crate) mod db_write;
+mod death;
+mod file;
 pub(crate) mod hook;
 pub(crate) mod lifecycle;
 pub(crate) mod notification;
 pub(crate) mod options;
+mod registration;
 pub(crate) mod request;
 pub(crate) mod stdio;
 
 use crate::input::PluginId;
 use crate::jsonrpc::Client;
 use leyden_protocol::option::OptionValue;
-use leyden_protocol::{FrameReader, Manifest};
+use leyden_protocol::{FrameReader, Id, Manifest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How far a plugin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PluginState {
+    /// It is registered, and does not run yet.
+    Unconfigured,
     /// `getmanifest` is sent.
     AwaitingGetmanifest,
     /// The manifest is in, `init` is not sent yet.
@@ -44,6 +51,7 @@ impl PluginState {
     /// As it stands in lightningd's complaints (`plugin.c:state_desc`).
     pub(crate) fn description(self) -> &'static str {
         match self {
+            Self::Unconfigured => "unconfigured",
             Self::AwaitingGetmanifest => "before replying to getmanifest",
             Self::NeedsInit => "before we sent init",
             Self::AwaitingInit => "before replying to init",
@@ -58,36 +66,44 @@ pub(crate) struct Plugin {
     pub(crate) shortname: String,
     pub(crate) state: PluginState,
     pub(crate) important: bool,
+    /// Of its file, when it was registered.
+    checksum: u32,
+    /// The request that led to its start; its `getmanifest` names it.
+    cause: Option<Id>,
     pub(crate) manifest: Manifest,
     /// The options that were set, in no order; `init` lists them in that of the manifest.
     pub(crate) values: BTreeMap<String, Vec<OptionValue>>,
     pub(crate) reader: FrameReader,
     /// The `plugin start` that waits for it.
     pub(crate) start: Option<RuntimeStart>,
-    /// The `plugin stop` that waits for it to exit.
-    pub(crate) stop: Option<Client>,
+    /// Each `plugin stop` that waits for it to exit, and the name to answer with.
+    pub(crate) stops: Vec<(Client, String)>,
 }
 
 /// What `plugin start` asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeStart {
     pub(crate) client: Client,
+    /// Its path, as it was asked for.
+    pub(crate) path: PathBuf,
     /// Option values given with it.
     pub(crate) options: Vec<(String, String)>,
 }
 
 impl Plugin {
-    fn new(path: &Path, important: bool, start: Option<RuntimeStart>) -> Self {
+    fn new(path: &Path, important: bool, checksum: u32, start: Option<RuntimeStart>) -> Self {
         Self {
             path: path.to_owned(),
             shortname: crate::host::shortname(path),
-            state: PluginState::AwaitingGetmanifest,
+            state: PluginState::Unconfigured,
             important,
+            checksum,
+            cause: None,
             manifest: Manifest { dynamic: false, nonnumericids: None, ..Manifest::default() },
             values: BTreeMap::new(),
             reader: FrameReader::new(),
             start,
-            stop: None,
+            stops: Vec::new(),
         }
     }
 
@@ -96,10 +112,9 @@ impl Plugin {
         format!("plugin-{}", self.shortname)
     }
 
-    /// Whether `name` means it: a name with a slash is compared with the path, one without with the last
-    /// part (`plugin.c:plugin_paths_match`).
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        if name.contains('/') { self.path == Path::new(name) } else { self.shortname == name }
+    /// Whether `name` means it: one with a slash is a path, which may start at `dir`.
+    pub(crate) fn is_called(&self, name: &str, dir: &Path) -> bool {
+        file::is_called(&self.path, name, dir)
     }
 
     /// Whether it subscribed to `topic` by name.
@@ -112,6 +127,10 @@ impl Plugin {
 #[derive(Default)]
 pub(crate) struct Plugins {
     next: u64,
+    /// Names and paths of plugins that are not to be registered.
+    disabled: Vec<String>,
+    /// Commands that wait until every plugin has answered `init`, each with its subcommand.
+    waiting: Vec<(Client, &'static str)>,
     all: BTreeMap<PluginId, Plugin>,
 }
 
@@ -147,9 +166,14 @@ impl Plugins {
         self.all.is_empty()
     }
 
-    /// The plugin that `name` means.
-    pub(crate) fn called(&self, name: &str) -> Option<(PluginId, &Plugin)> {
-        self.iter().find(|(_, plugin)| plugin.is_called(name))
+    /// The plugin that `name` means; a relative path starts at `dir`.
+    pub(crate) fn called(&self, name: &str, dir: &Path) -> Option<(PluginId, &Plugin)> {
+        self.iter().find(|(_, plugin)| plugin.is_called(name, dir))
+    }
+
+    /// The plugin with this path.
+    fn at(&mut self, path: &Path) -> Option<(PluginId, &mut Plugin)> {
+        self.all.iter_mut().find(|(_, plugin)| plugin.path == path).map(|(id, plugin)| (*id, plugin))
     }
 
     /// The plugin that brings the RPC method `name`.
@@ -162,8 +186,13 @@ impl Plugins {
         self.iter().any(|(_, plugin)| plugin.manifest.options.iter().any(|option| option.name == name))
     }
 
-    /// Whether every plugin is at least as far as `state`.
-    pub(crate) fn all_at_least(&self, state: PluginState) -> bool {
-        self.all.values().all(|plugin| plugin.state >= state)
+    /// Whether some plugin is in `state`.
+    pub(crate) fn any_in(&self, state: PluginState) -> bool {
+        self.all.values().any(|plugin| plugin.state == state)
+    }
+
+    /// Whether every plugin has answered `init`.
+    pub(crate) fn all_initialised(&self) -> bool {
+        self.all.values().all(|plugin| plugin.state == PluginState::InitComplete)
     }
 }

@@ -5,7 +5,7 @@ use super::{Plugin, PluginState};
 use crate::event::{LogLevel, LogLine};
 use crate::input::PluginId;
 use crate::output::Output;
-use crate::state::{Phase, State};
+use crate::state::State;
 use leyden_protocol::{Envelope, Id, catalogue, json, message};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
@@ -189,7 +189,7 @@ impl State {
     /// Tells a plugin to exit. Says whether it wants to be told.
     pub(crate) fn notify_shutdown(&mut self, id: PluginId) -> bool {
         let up = self.plugins.get(id).is_some_and(|plugin| plugin.state == PluginState::InitComplete);
-        up && self.phase >= Phase::Inits && self.notify_one(id, "shutdown", json!({}))
+        up && self.profile.has_shutdown_notification() && self.notify_one(id, "shutdown", json!({}))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests to plugins, and who waits for the answers.
 
+use super::Plugin;
 use super::hook::HookCall;
 use crate::event::LogLevel;
 use crate::input::PluginId;
@@ -43,9 +44,11 @@ impl Requests {
         }
     }
 
-    /// The ids that `plugin` has not answered, oldest first.
-    fn unanswered(&self, plugin: PluginId) -> Vec<Id> {
-        self.pending.iter().filter(|(_, (owner, _))| *owner == plugin).map(|(id, _)| id.clone()).collect()
+    /// Everybody who waits for an answer of `plugin`, in the order of the ids' texts.
+    fn take_all(&mut self, plugin: PluginId) -> Vec<(Id, Awaiting)> {
+        let owed = self.pending.iter().filter(|(_, (owner, _))| *owner == plugin);
+        let ids: Vec<Id> = owed.map(|(id, _)| id.clone()).collect();
+        ids.into_iter().filter_map(|id| self.take(&id, plugin).map(|awaiting| (id, awaiting))).collect()
     }
 
     /// The client whose command `plugin` serves under `id`.
@@ -87,31 +90,41 @@ impl State {
 
     /// A plugin has answered something.
     pub(crate) fn plugin_response(&mut self, plugin: PluginId, response: &Envelope<'_>) {
-        let id = response.id().expect("the caller has seen an id");
+        let token = response.id.expect("the caller has seen an id");
+        let id = Id::from_token(self.profile.response_id(token));
         match self.requests.take(&id, plugin) {
-            Some(Awaiting::Manifest) => self.manifest_answered(plugin, response),
-            Some(Awaiting::Init) => self.init_answered(plugin, response),
-            Some(Awaiting::PassThrough(client)) => {
+            Some(awaiting) => self.answered(awaiting, plugin, response),
+            None => {
+                if let Some(why) = self.profile.unknown_response(token) {
+                    self.kill_plugin(plugin, LogLevel::Unusual, &why);
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, awaiting: Awaiting, plugin: PluginId, response: &Envelope<'_>) {
+        match awaiting {
+            Awaiting::Manifest => self.manifest_answered(plugin, response),
+            Awaiting::Init => self.init_answered(plugin, response),
+            Awaiting::PassThrough(client) => {
                 let text = response.with_id(&client.id);
                 self.reply_verbatim(&client, &text);
             }
-            Some(Awaiting::Hook(call)) => self.hook_answered(call, plugin, response),
-            None if self.profile.unknown_response_kills() => {
-                let why = format!("Received a JSON-RPC response for non-existent request '{}'", id.cause());
-                self.kill_plugin(plugin, LogLevel::Unusual, &why);
-            }
-            None => {}
+            Awaiting::Hook(call) => self.hook_answered(call, plugin, response),
         }
     }
 
     /// Answers in the name of a plugin that is gone everything it owed (`plugin.c:destroy_plugin`).
-    pub(crate) fn fail_requests_of(&mut self, plugin: PluginId) {
-        for id in self.requests.unanswered(plugin) {
+    pub(crate) fn fail_requests_of(&mut self, id: PluginId, plugin: &Plugin) {
+        for (request, awaiting) in self.requests.take_all(id) {
             let text = format!(
-                r#"{{"jsonrpc": "2.0","id": {id},"error": {{"code":-4, "message":"Plugin terminated before replying to RPC call."}}}}"#
+                r#"{{"jsonrpc": "2.0","id": {request},"error": {{"code":-4, "message":"Plugin terminated before replying to RPC call."}}}}"#
             );
             let response = Envelope::parse(&text).expect("the text is a JSON object");
-            self.plugin_response(plugin, &response);
+            match awaiting {
+                Awaiting::Manifest => self.manifest_failed(plugin, &text),
+                awaiting => self.answered(awaiting, id, &response),
+            }
         }
     }
 }
