@@ -276,6 +276,22 @@ impl FeatureSet {
         }
     }
 
+    /// The set with these places, in hex; the others are empty.
+    ///
+    /// # Errors
+    ///
+    /// If something is no hex.
+    pub fn from_hex(places: &[(&str, &str)]) -> Result<Self, HexToBytesError> {
+        let mut set = Self::default();
+        let names = set.places().map(|(name, _)| name);
+        for (name, place) in names.into_iter().zip(set.places_mut()) {
+            if let Some((_, hex)) = places.iter().find(|(given, _)| *given == name) {
+                *place = hex.parse()?;
+            }
+        }
+        Ok(set)
+    }
+
     /// Adds what a plugin's manifest asks for in `featurebits`.
     ///
     /// # Errors

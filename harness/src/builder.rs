@@ -33,6 +33,8 @@ struct NodePlan {
     name: String,
     plugins: Vec<(Behind, &'static Location<'static>)>,
     options: Vec<(String, Value)>,
+    /// The net's, unless it has one of its own.
+    profile: Option<Profile>,
     rules: Rules,
 }
 
@@ -66,7 +68,13 @@ impl NetBuilder {
                 );
             }
             let rules = Rules::default();
-            self.nodes.push(NodePlan { name, plugins: Vec::new(), options: Vec::new(), rules });
+            self.nodes.push(NodePlan {
+                name,
+                plugins: Vec::new(),
+                options: Vec::new(),
+                profile: None,
+                rules,
+            });
         }
         self
     }
@@ -130,6 +138,13 @@ impl NetBuilder {
         self
     }
 
+    /// The release that one of the embedded nodes shall be, whatever the others are.
+    #[track_caller]
+    pub fn node_profile(mut self, node: &str, profile: Profile) -> Self {
+        self.with(node, |node| node.profile = Some(profile));
+        self
+    }
+
     /// Keeps the run directory also if the test passes.
     pub fn keep(mut self) -> Self {
         self.keep = true;
@@ -168,7 +183,7 @@ impl NetBuilder {
                 dir: node_dir(run_dir, &plan.name)?,
                 name: plan.name,
                 bitcoind: bitcoind.clone(),
-                profile,
+                profile: plan.profile.unwrap_or(profile),
                 plugins: Vec::new(),
                 options: plan.options,
                 port: lease.as_ref().map(PortLease::port),

@@ -99,6 +99,10 @@ pub(crate) enum PeerInput {
 pub(crate) enum Step {
     /// The n-th step of creating or opening the database.
     Database(usize),
+    /// The tables are there: look for invoices whose time is over.
+    LoadInvoices,
+    /// Note whose database it is.
+    RecordIdentity,
     /// The database is open: ask the Bitcoin backend.
     SetupTopology,
     /// The first block is known: take RPC clients and initialise plugins.

@@ -13,6 +13,7 @@ use crate::state::{Phase, State};
 use crate::world::Entropy;
 use bitcoin::Network;
 use leyden_bolt::HsmSecret;
+use leyden_protocol::Profile;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,18 +31,23 @@ pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
     )
     .map_err(|error| format!("Failed to open log file {error}"))?;
     let mut entropy = Entropy::new(host.seed);
-    let secret = hsm_secret(&network_dir.join("hsm_secret"), &mut entropy)?;
+    let secret_file = network_dir.join("hsm_secret");
+    let made_secret = !secret_file.exists();
+    let secret = hsm_secret(&secret_file, &mut entropy, config.profile)?;
     let (node_key, wallet) = (secret.node_key(), secret.wallet(Network::Regtest));
-    Ok(State::new(config, host.clock.clone(), entropy, log, node_key, wallet))
+    let mut state = State::new(config, host.clock.clone(), entropy, log, node_key, wallet);
+    state.made_secret = made_secret;
+    Ok(state)
 }
 
 /// Reads the secret of the node, or makes one, as lightningd does.
-fn hsm_secret(path: &Path, entropy: &mut Entropy) -> Result<HsmSecret, String> {
+fn hsm_secret(path: &Path, entropy: &mut Entropy, profile: Profile) -> Result<HsmSecret, String> {
     let explain = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     if !path.exists() {
         let drawn = entropy.draw();
         let words = drawn.first_chunk().expect("16 of 32 bytes");
-        fs::write(path, HsmSecret::new_file(words)).map_err(|error| explain(&error))?;
+        let contents = if profile.secret_is_mnemonic() { HsmSecret::new_file(words) } else { drawn.to_vec() };
+        fs::write(path, contents).map_err(|error| explain(&error))?;
     }
     let contents = fs::read(path).map_err(|error| explain(&error))?;
     HsmSecret::parse(&contents).map_err(|error| explain(&error))
@@ -81,6 +87,9 @@ impl State {
     }
 
     fn open_database(&mut self) {
+        if self.made_secret {
+            self.log(LogLevel::Unusual, "hsmd", "HSM: created new hsm_secret file");
+        }
         let path = self.config.network_dir().join("lightningd.sqlite3");
         match Db::open(&path) {
             Ok(db) => {
@@ -90,9 +99,10 @@ impl State {
                     self.log_main(LogLevel::Info, "Creating database");
                     self.make_database(0);
                 } else {
-                    schema::reopen(self.db());
+                    let profile = self.profile;
+                    schema::reopen(self.db(), profile);
                     self.check_node_id();
-                    self.out.push(Output::Again(Step::SetupTopology));
+                    self.out.push(Output::Again(Step::LoadInvoices));
                 }
             }
             Err(error) => self.fatal(&format!("Failed to open database {}: {error}", path.display())),
@@ -101,20 +111,37 @@ impl State {
 
     /// The next step of making the database; each is a transaction, or a call of `db_write` of its own.
     pub(crate) fn make_database(&mut self, step: usize) {
-        match schema::create(self.db(), step) {
+        let profile = self.profile;
+        match schema::create(self.db(), profile, step) {
             Written::Transaction => self.out.push(Output::Again(Step::Database(step + 1))),
             Written::Alone(data_version, writes) => {
                 self.show_unversioned(data_version, writes);
                 self.out.push(Output::Again(Step::Database(step + 1)));
             }
-            Written::Done => {
+            Written::Done => self.out.push(Output::Again(Step::LoadInvoices)),
+        }
+    }
+
+    /// The tables are there.
+    pub(crate) fn load_invoices(&mut self) {
+        if self.profile.expires_invoices_at_start() {
+            self.mark_expired_invoices();
+        }
+        self.out.push(Output::Again(Step::RecordIdentity));
+    }
+
+    /// Notes, once, to which chain and node the database belongs.
+    pub(crate) fn record_identity(&mut self) {
+        let stored = "SELECT 1 FROM vars WHERE name = 'genesis_hash'";
+        if self.db().rows(stored, &[], |_| Ok(())).is_empty() {
+            let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
+            self.db().add_blobvar("genesis_hash", genesis.as_ref());
+            if self.profile.stores_node_id() {
                 let node_id = self.node_id.serialize();
-                let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
-                self.db().add_blobvar("genesis_hash", genesis.as_ref());
                 self.db().add_blobvar("node_id", &node_id);
-                self.out.push(Output::Again(Step::SetupTopology));
             }
         }
+        self.out.push(Output::Again(Step::SetupTopology));
     }
 
     /// A database belongs to one secret.
@@ -163,6 +190,10 @@ impl State {
         self.log_main(LogLevel::Info, &text);
         let port = self.binding.map_or(0, |address| address.port());
         self.tell(Event::Started { id: id.to_string(), port });
+        if self.db().intvar(schema::UNWATCHED_CLOSES) == Some(1) {
+            // There are no channels.
+            self.db().set_intvar(schema::UNWATCHED_CLOSES, 0);
+        }
         self.expire_invoices();
         self.poll_chain();
     }

@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) node_id: PublicKey,
     pub(crate) wallet: Wallet,
     pub(crate) features: FeatureSet,
+    /// This start made the `hsm_secret`.
+    pub(crate) made_secret: bool,
     pub(crate) binding: Option<SocketAddr>,
     pub(crate) plugins: Plugins,
     pub(crate) requests: Requests,
@@ -95,7 +97,8 @@ impl State {
             node_key,
             node_id: node_key.public_key(&Secp256k1::signing_only()),
             wallet,
-            features: FeatureSet::lightningd_v26_06(),
+            features: FeatureSet::from_hex(&config.profile.features()).expect("a release's features are hex"),
+            made_secret: false,
             binding: None,
             plugins: Plugins::default(),
             requests: Requests::default(),
@@ -116,6 +119,8 @@ impl State {
         match input {
             Input::Start => self.start(),
             Input::Step(Step::Database(step)) => self.make_database(step),
+            Input::Step(Step::LoadInvoices) => self.load_invoices(),
+            Input::Step(Step::RecordIdentity) => self.record_identity(),
             Input::Step(Step::SetupTopology) => self.setup_topology(),
             Input::Step(Step::InitPlugins) => self.init_plugins(),
             Input::Step(Step::TipRecorded) => self.tip_recorded(),

@@ -6,6 +6,10 @@
 
 mod life;
 
+mod amount;
+mod database;
+mod features;
+
 use crate::id::IdForm;
 use std::fmt;
 use std::str::FromStr;
@@ -90,6 +94,27 @@ impl Profile {
                 !matches!(topic, "connect" | "disconnect" | "shutdown")
             }
         }
+    }
+
+    /// The name of the object in which the fields of a native notification stand.
+    #[must_use]
+    pub fn wrapper(self, topic: &str) -> &str {
+        match (self, topic) {
+            (Self::V23_02, "block_added") => "block",
+            _ => topic,
+        }
+    }
+
+    /// Whether `connect` says who connected to whom, and gives the address as an object. Else it is the bare IP address.
+    #[must_use]
+    pub const fn connect_is_detailed(self) -> bool {
+        !matches!(self, Self::Manual)
+    }
+
+    /// Whether a `warning` has its time twice, the second time in a form for people.
+    #[must_use]
+    pub const fn warning_has_timestamp(self) -> bool {
+        !matches!(self, Self::Manual)
     }
 
     /// Whether a custom notification carries `origin` beside `params` (else within them, with a `payload`).

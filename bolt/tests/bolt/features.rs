@@ -17,6 +17,16 @@ fn the_sets_are_those_of_lightningd() {
     assert_eq!(set.channel_type.to_string(), "08800000800000");
 }
 
+#[test]
+fn a_set_is_what_its_places_are() {
+    let set = FeatureSet::lightningd_v26_06();
+    let places: Vec<(&str, String)> = set.places().map(|(name, place)| (name, place.to_string())).into();
+    let hex: Vec<(&str, &str)> = places.iter().map(|(name, hex)| (*name, hex.as_str())).collect();
+    assert_eq!(FeatureSet::from_hex(&hex), Ok(set));
+    assert_eq!(FeatureSet::from_hex(&[]), Ok(FeatureSet::default()));
+    assert!(FeatureSet::from_hex(&[("node", "x")]).is_err());
+}
+
 /// `lightningd --list-features-only` of v26.06.6, without its last line, which is not a feature.
 #[test]
 fn names_are_those_of_lightningd() {

@@ -45,8 +45,10 @@ impl State {
         let params = Params::parse(request, &[Shape::optional("addresstype")], false)?;
         let kind = AddressType::parse(params.raw("addresstype"))?;
         let index = self.next_key_index()?;
-        let insert = "INSERT INTO addresses (keyidx, addrtype) VALUES (?, ?);";
-        self.db().exec(insert, &[&index, &kind.stored()]);
+        if self.profile.lists_addresses() {
+            let insert = "INSERT INTO addresses (keyidx, addrtype) VALUES (?, ?);";
+            self.db().exec(insert, &[&index, &kind.stored()]);
+        }
         let mut result = Map::new();
         if kind != AddressType::P2tr {
             result.insert("bech32".to_owned(), Value::from(self.wallet.p2wpkh(index).to_string()));

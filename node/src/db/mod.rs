@@ -172,12 +172,13 @@ impl Db {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leyden_protocol::Profile;
 
     fn new_db(dir: &Path) -> Db {
         let mut db = Db::open(&dir.join("test.sqlite3")).unwrap();
         let mut step = 0;
         while db.is_new() || step < 5 {
-            schema::create(&mut db, step);
+            schema::create(&mut db, Profile::default(), step);
             if db.writes().unwrap().is_some() {
                 db.commit().unwrap();
             }

@@ -1,14 +1,12 @@
 //! The tables: names and columns as in CLN v26.06.6's final schema (`wallet/migrations.c`), the text our own.
 //!
-//! A new database is made in CLN's steps, because backup plugins see them: tables; then one table
-//! rewritten, between two lone pragmas that repeat the `data_version`; then the rest.
+//! A new database is made in CLN's steps, because backup plugins see them: tables; then, unless the release is
+//! too old for it, one table rewritten, between two lone pragmas that repeat the `data_version`; then the rest.
 
 use super::Db;
+use leyden_protocol::Profile;
 
-/// The schema version that v26.06.6 writes into `version`.
-const VERSION: i64 = 282;
-
-const FIRST: [&str; 10] = [
+const FIRST: [&str; 12] = [
     "CREATE TABLE version (version INTEGER)",
     "INSERT INTO version VALUES (1)",
     "CREATE TABLE vars (name TEXT, val TEXT, intval INTEGER, blobval BLOB, PRIMARY KEY (name))",
@@ -22,6 +20,10 @@ const FIRST: [&str; 10] = [
      bolt11 TEXT, description TEXT, features BLOB DEFAULT '', local_offer_id BLOB DEFAULT NULL, \
      updated_index INTEGER DEFAULT 0, paid_txid BLOB DEFAULT NULL, paid_outnum INTEGER DEFAULT NULL, \
      PRIMARY KEY (id), UNIQUE (label), UNIQUE (payment_hash))",
+    // Of channels only what a start looks at, as long as there are none.
+    "CREATE TABLE channels (id INTEGER, state INTEGER, PRIMARY KEY (id))",
+    "CREATE TABLE channel_htlcs (id INTEGER, channel_id INTEGER REFERENCES channels(id) ON DELETE CASCADE, \
+     PRIMARY KEY (id))",
     "CREATE TABLE datastore (key BLOB, data BLOB, generation INTEGER, PRIMARY KEY (key))",
     "CREATE TABLE payments (id INTEGER, timestamp INTEGER, status INTEGER, payment_hash BLOB, \
      PRIMARY KEY (id), UNIQUE (payment_hash))",
@@ -45,6 +47,9 @@ const REST: [&str; 3] = [
      scriptpubkey BLOB, satoshis BIGINT, PRIMARY KEY (txid, outnum))",
 ];
 
+/// The variable that is 1 until a start has looked for channels that were closed to an address that was not watched.
+pub(crate) const UNWATCHED_CLOSES: &str = "needs_p2wpkh_close_rescan";
+
 /// What one step of making the database wrote.
 pub(crate) enum Written {
     /// A transaction, which is to be committed as any other.
@@ -56,20 +61,27 @@ pub(crate) enum Written {
 }
 
 /// The `step`-th step of making a new database.
-pub(crate) fn create(db: &mut Db, step: usize) -> Written {
-    let statements: &[&str] = match step {
-        0 => &FIRST,
-        1 => return alone(db, "PRAGMA foreign_keys = OFF;"),
-        2 => &PAYMENTS_REWRITTEN,
-        3 => return alone(db, "PRAGMA foreign_keys = ON;"),
-        4 => &REST,
+pub(crate) fn create(db: &mut Db, profile: Profile, step: usize) -> Written {
+    let rewrites = profile.rewrites_a_table();
+    let statements: &[&[&str]] = match step {
+        0 if rewrites => &[&FIRST],
+        0 => &[&FIRST, &PAYMENTS_REWRITTEN, &REST],
+        1 if rewrites => return alone(db, "PRAGMA foreign_keys = OFF;"),
+        2 if rewrites => &[&PAYMENTS_REWRITTEN],
+        3 if rewrites => return alone(db, "PRAGMA foreign_keys = ON;"),
+        4 if rewrites => &[&REST],
         _ => return Written::Done,
     };
-    for statement in statements {
+    for statement in statements.iter().copied().flatten() {
         db.exec(statement, &[]);
     }
-    if step == 4 {
-        db.exec("UPDATE version SET version=?;", &[&VERSION]);
+    let is_last = step == 4 || !rewrites;
+    if is_last {
+        if profile.notes_unwatched_closes() {
+            db.set_intvar(UNWATCHED_CLOSES, 1);
+        }
+        reopen(db, profile);
+        db.exec("INSERT INTO db_upgrades VALUES (-1, ?);", &[&profile.version()]);
     }
     Written::Transaction
 }
@@ -79,7 +91,7 @@ fn alone(db: &mut Db, pragma: &str) -> Written {
     Written::Alone(data_version, writes)
 }
 
-/// A start of an existing database: v26.06.6 writes its schema version every time.
-pub(crate) fn reopen(db: &mut Db) {
-    db.exec("UPDATE version SET version=?;", &[&VERSION]);
+/// A start of an existing database: lightningd writes its schema version every time.
+pub(crate) fn reopen(db: &mut Db, profile: Profile) {
+    db.exec("UPDATE version SET version=?;", &[&profile.schema_version()]);
 }

@@ -226,8 +226,11 @@ impl State {
         for client in clients {
             self.reply(&client, &result);
         }
-        let fields =
-            json!({ "id": id.to_string(), "direction": direction, "address": address_json(address) });
+        let fields = if self.profile.connect_is_detailed() {
+            json!({ "id": id.to_string(), "direction": direction, "address": address_json(address) })
+        } else {
+            json!({ "id": id.to_string(), "address": address.ip().to_string() })
+        };
         self.notify("connect", fields);
         self.open_gate(connection);
     }

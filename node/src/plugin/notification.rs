@@ -7,7 +7,7 @@ use crate::input::PluginId;
 use crate::output::Output;
 use crate::state::State;
 use leyden_protocol::{Envelope, Id, catalogue, json, message};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::UNIX_EPOCH;
 
 impl State {
@@ -37,7 +37,8 @@ impl State {
     }
 
     fn native_frame(&self, topic: &str, fields: Value) -> String {
-        let params = if self.profile.wraps(topic) { json!({ topic: fields }) } else { fields };
+        let wrapper = self.profile.wrapper(topic);
+        let params = if self.profile.wraps(topic) { json!({ wrapper: fields }) } else { fields };
         message::notification(topic, &params.to_string())
     }
 
@@ -64,7 +65,7 @@ impl State {
     pub(crate) fn notify_of_log(&mut self, line: &LogLine) {
         // Lines are many and those who want them few.
         if self.log.prints(line.level) && !self.subscribers("log").is_empty() {
-            self.notify("log", log_fields(line, line.level.name()));
+            self.notify("log", log_fields(line, line.level.name(), true));
         }
         let warning = match line.level {
             LogLevel::Unusual => Some("warn"),
@@ -72,7 +73,7 @@ impl State {
             _ => None,
         };
         if let Some(level) = warning {
-            self.notify("warning", log_fields(line, level));
+            self.notify("warning", log_fields(line, level, self.profile.warning_has_timestamp()));
         }
     }
 
@@ -199,15 +200,19 @@ impl Plugin {
     }
 }
 
-fn log_fields(line: &LogLine, level: &str) -> Value {
+fn log_fields(line: &LogLine, level: &str, has_timestamp: bool) -> Value {
     let since = line.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    json!({
-        "level": level,
-        "time": format!("{}.{:09}", since.as_secs(), since.subsec_nanos()),
-        "timestamp": humantime::format_rfc3339_millis(line.time).to_string(),
-        "source": line.source,
-        "log": line.text,
-    })
+    let mut fields = Map::from_iter([
+        ("level".to_owned(), level.into()),
+        ("time".to_owned(), format!("{}.{:09}", since.as_secs(), since.subsec_nanos()).into()),
+    ]);
+    if has_timestamp {
+        let timestamp = humantime::format_rfc3339_millis(line.time).to_string();
+        fields.insert("timestamp".to_owned(), timestamp.into());
+    }
+    fields.insert("source".to_owned(), line.source.clone().into());
+    fields.insert("log".to_owned(), line.text.clone().into());
+    fields.into()
 }
 
 fn plugin_fields(plugin: &Plugin) -> Value {

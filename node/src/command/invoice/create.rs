@@ -159,8 +159,10 @@ impl State {
         // All else that may not fit has been looked at.
         let bolt11 = invoice.sign(&self.node_key).map_err(|_| bad_amount(&params))?;
         let features = invoice.features.as_be_bytes();
+        let profile = self.profile;
         let created_index = store::insert(
             self.db(),
+            profile,
             &NewInvoice {
                 payment_hash,
                 preimage,
@@ -228,7 +230,7 @@ impl State {
     fn notify_of_invoice(&mut self, wanted: &Wanted, preimage: &[u8; 32]) {
         let mut fields = json!({});
         if let Some(amount_msat) = wanted.amount_msat {
-            fields["msat"] = Value::from(amount_msat);
+            fields["msat"] = self.profile.invoice_msat(amount_msat);
         }
         fields["preimage"] = Value::from(hex::encode(preimage));
         fields["label"] = Value::from(unescaped(&wanted.label));

@@ -5,7 +5,8 @@ use crate::input::Timer;
 use crate::output::Output;
 use crate::state::State;
 use crate::world::unix_seconds;
-use rusqlite::Row;
+use leyden_protocol::Profile;
+use rusqlite::{Row, ToSql};
 use std::time::Duration;
 
 /// The longest time for which the expiry timer is set; then it is set again.
@@ -89,33 +90,39 @@ impl StoredInvoice {
 }
 
 /// Whether there is an invoice with this in that column.
-pub(super) fn exists(db: &mut Db, column: &str, value: &dyn rusqlite::ToSql) -> bool {
+pub(super) fn exists(db: &mut Db, column: &str, value: &dyn ToSql) -> bool {
     !db.rows(&format!("SELECT 1 FROM invoices WHERE {column} = ?"), &[value], |_| Ok(())).is_empty()
 }
 
-/// Stores an invoice; gives its `created_index`.
-pub(super) fn insert(db: &mut Db, invoice: &NewInvoice<'_>) -> i64 {
-    let index = next_index(db, "last_invoices_created_index");
-    db.exec(
-        "INSERT INTO invoices (id, payment_hash, payment_key, state, msatoshi, label, expiry_time, pay_index, \
-         msatoshi_received, paid_timestamp, bolt11, description, features, local_offer_id) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?, NULL);",
-        &[
-            &index,
-            &invoice.payment_hash,
-            &invoice.preimage,
-            &Status::Unpaid.stored(),
-            // SQLite has no unsigned numbers; CLN stores the same bits.
-            &invoice.amount_msat.map(u64::cast_signed),
-            &invoice.label,
-            &invoice.expires_at,
-            &invoice.bolt11,
-            &invoice.description,
-            &invoice.features,
-        ],
-    );
-    index
+/// Stores an invoice; gives its `created_index`, which is its number in releases that count none.
+pub(super) fn insert(db: &mut Db, profile: Profile, invoice: &NewInvoice<'_>) -> i64 {
+    // SQLite has no unsigned numbers; CLN stores the same bits.
+    let amount = invoice.amount_msat.map(u64::cast_signed);
+    let row: [&dyn ToSql; 9] = [
+        &invoice.payment_hash,
+        &invoice.preimage,
+        &Status::Unpaid.stored(),
+        &amount,
+        &invoice.label,
+        &invoice.expires_at,
+        &invoice.bolt11,
+        &invoice.description,
+        &invoice.features,
+    ];
+    if profile.counts_changes() {
+        let index = next_index(db, "last_invoices_created_index");
+        let row: Vec<&dyn ToSql> = std::iter::once(&index as &dyn ToSql).chain(row).collect();
+        db.exec(&format!("INSERT INTO invoices (id, {NEW_COLUMNS}) VALUES (?, {NEW_VALUES});"), &row);
+        return index;
+    }
+    db.exec(&format!("INSERT INTO invoices ({NEW_COLUMNS}) VALUES ({NEW_VALUES});"), &row);
+    db.rows("SELECT MAX(id) FROM invoices", &[], |row| row.get(0)).pop().unwrap_or_default()
 }
+
+/// What is stored of a new invoice, and where.
+const NEW_COLUMNS: &str = "payment_hash, payment_key, state, msatoshi, label, expiry_time, pay_index, \
+                           msatoshi_received, paid_timestamp, bolt11, description, features, local_offer_id";
+const NEW_VALUES: &str = "?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?, NULL";
 
 /// Counts up (`lightningd/wait.c:wait_index_increment`).
 fn next_index(db: &mut Db, name: &str) -> i64 {
@@ -128,19 +135,37 @@ impl State {
     /// Marks unpaid invoices whose time is over, and sets the timer for the next one. It is also done before
     /// invoices are looked at, because an injected clock may have jumped.
     pub(crate) fn expire_invoices(&mut self) {
-        let now = i64::try_from(unix_seconds((self.clock)())).unwrap_or(i64::MAX);
+        let now = self.unix_now();
         let unpaid = Status::Unpaid.stored();
         let due = "SELECT id FROM invoices WHERE state = ? AND expiry_time <= ? ORDER BY expiry_time, id";
-        let db = self.db();
-        for id in db.rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0)) {
-            let index = next_index(db, "last_invoices_updated_index");
-            let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
-            db.exec(update, &[&Status::Expired.stored(), &index, &id]);
+        let due = self.db().rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0));
+        if self.profile.counts_changes() {
+            due.into_iter().for_each(|id| expire(self.db(), id));
+        } else if !due.is_empty() {
+            self.mark_expired_invoices();
         }
+        let db = self.db();
         let next = "SELECT expiry_time FROM invoices WHERE state = ? ORDER BY expiry_time LIMIT 1";
         if let Some(next) = db.rows(next, &[&unpaid], |row| row.get::<_, i64>(0)).pop() {
             let after = Duration::from_secs((next - now).unsigned_abs()).min(LONGEST_TIMER);
             self.out.push(Output::SetTimer(Timer::ExpireInvoices, after));
         }
     }
+
+    /// Marks them all at once, as releases do that do not count changes.
+    pub(crate) fn mark_expired_invoices(&mut self) {
+        let now = self.unix_now();
+        let update = "UPDATE invoices SET state = ? WHERE state = ? AND expiry_time <= ?;";
+        self.db().exec(update, &[&Status::Expired.stored(), &Status::Unpaid.stored(), &now]);
+    }
+
+    fn unix_now(&self) -> i64 {
+        i64::try_from(unix_seconds((self.clock)())).unwrap_or(i64::MAX)
+    }
+}
+
+fn expire(db: &mut Db, id: i64) {
+    let index = next_index(db, "last_invoices_updated_index");
+    let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
+    db.exec(update, &[&Status::Expired.stored(), &index, &id]);
 }
