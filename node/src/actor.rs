@@ -1,5 +1,8 @@
-//! The thread of one node: takes inputs one at a time, commits what they change, then releases what they
+//! The heart of one node: takes inputs one at a time, commits what they change, then releases what they
 //! ask for.
+//!
+//! It shares the node's thread with the I/O tasks, so that what comes in and what goes out crosses to no
+//! other thread. While it works they wait, and while it waits for an input they work.
 //!
 //! The outbox rule: input, change of state, SQL, `db_write`, COMMIT, and only then outputs. `db_write` is
 //! the one place where the actor waits for a plugin; every other input queues meanwhile.
@@ -22,17 +25,16 @@ use leyden_protocol::{Envelope, Id, message};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Where inputs are put.
 #[derive(Clone)]
-pub(crate) struct Mailbox(Sender<Input>);
+pub(crate) struct Mailbox(mpsc::UnboundedSender<Input>);
 
 impl Mailbox {
-    pub(crate) fn new(sender: Sender<Input>) -> Self {
+    pub(crate) fn new(sender: mpsc::UnboundedSender<Input>) -> Self {
         Self(sender)
     }
 
@@ -42,12 +44,12 @@ impl Mailbox {
     }
 }
 
-/// The thread's own things.
+/// What only the actor touches.
 pub(crate) struct Actor {
     state: State,
     host: Host,
     mailbox: Mailbox,
-    inbox: Receiver<Input>,
+    inbox: mpsc::UnboundedReceiver<Input>,
     /// Inputs that come before those in `inbox`.
     queue: VecDeque<Input>,
     timers: BTreeMap<Timer, Instant>,
@@ -65,12 +67,12 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    /// Sets the thread's things up. Must be called inside the runtime.
+    /// Sets everything up. Must be called inside the runtime.
     pub(crate) fn new(
         state: State,
         host: Host,
         mailbox: Mailbox,
-        inbox: Receiver<Input>,
+        inbox: mpsc::UnboundedReceiver<Input>,
         killed: Arc<AtomicBool>,
     ) -> Self {
         let (chain, requests) = mpsc::unbounded_channel();
@@ -97,9 +99,9 @@ impl Actor {
     }
 
     /// Runs the node until it ends. Gives `None` if it was killed.
-    pub(crate) fn run(mut self, runtime: &tokio::runtime::Handle) -> Option<Exit> {
+    pub(crate) async fn run(mut self) -> Option<Exit> {
         let exit = loop {
-            let Some(input) = self.next_input() else { continue };
+            let Some(input) = self.next_input().await else { continue };
             if self.is_killed() {
                 break None;
             }
@@ -107,7 +109,7 @@ impl Actor {
                 Input::Plugin(plugin, PluginInput::Bytes(bytes)) => self.cut(plugin, &bytes),
                 input => self.state.handle(input),
             }
-            if let Err(exit) = self.commit() {
+            if let Err(exit) = self.commit().await {
                 break exit;
             }
             if let Some(exit) = self.release() {
@@ -119,7 +121,7 @@ impl Actor {
             // lightningd goes on without it, too.
             drop(crash::write(&dir, now, self.state.profile.version(), exit));
         }
-        self.wind_up(runtime, exit.is_none());
+        self.wind_up(exit.is_none()).await;
         exit
     }
 
@@ -135,37 +137,47 @@ impl Actor {
         self.killed.load(Ordering::SeqCst)
     }
 
-    fn next_input(&mut self) -> Option<Input> {
+    async fn next_input(&mut self) -> Option<Input> {
         if let Some(input) = self.queue.pop_front() {
             return Some(input);
         }
         let next = self.timers.iter().min_by_key(|(_, due)| **due).map(|(timer, due)| (*timer, *due));
-        let Some((timer, due)) = next else { return self.inbox.recv().ok() };
-        match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(input) => Some(input),
-            Err(RecvTimeoutError::Timeout) => {
+        let Some((timer, due)) = next else { return self.receive().await };
+        match crate::wait::until(due, self.receive()).await {
+            Some(input) => input,
+            None => {
                 self.timers.remove(&timer);
                 Some(Input::Timer(timer))
             }
-            Err(RecvTimeoutError::Disconnected) => None,
         }
+    }
+
+    /// The next input from outside. While there is none, lines of the log go to their files: nobody waits for
+    /// these, so what the same inputs have sent out goes first.
+    async fn receive(&mut self) -> Option<Input> {
+        if let Ok(input) = self.inbox.try_recv() {
+            return Some(input);
+        }
+        tokio::task::yield_now().await;
+        self.state.log.flush();
+        self.inbox.recv().await
     }
 
     /// Shows what was written to the `db_write` plugins and commits it. `Err` ends the node; what was
     /// written is lost then.
-    fn commit(&mut self) -> Result<(), Option<Exit>> {
+    async fn commit(&mut self) -> Result<(), Option<Exit>> {
         if let Some(exit) = self.state.exit.take() {
             return Err(Some(exit));
         }
         if let Some((data_version, writes)) = self.state.take_unversioned_writes() {
-            self.db_write(data_version, &writes)?;
+            self.db_write(data_version, &writes).await?;
         }
         let pending = match self.state.open_db().map(crate::db::Db::writes) {
             None | Some(Ok(None)) => return Ok(()),
             Some(Ok(Some(pending))) => pending,
             Some(Err(why)) => return Err(Some(self.fatal(&why))),
         };
-        self.db_write(pending.0, &pending.1)?;
+        self.db_write(pending.0, &pending.1).await?;
         if self.is_killed() {
             return Err(None);
         }
@@ -181,7 +193,7 @@ impl Actor {
     }
 
     /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
-    fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
+    async fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
         let mut waiting = BTreeMap::new();
         let params = serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
         for plugin in self.state.db_write_plugins() {
@@ -195,7 +207,7 @@ impl Actor {
         }
         while !waiting.is_empty() {
             // The sender of `killed` also puts something into the inbox.
-            let input = self.inbox.recv().map_err(|_| None)?;
+            let input = self.receive().await.ok_or(None)?;
             if self.is_killed() {
                 return Err(None);
             }
@@ -344,14 +356,13 @@ impl Actor {
 
     fn tell(&self, event: Event) {
         if let Some(events) = &self.host.events {
-            // Nobody listens any more.
-            drop(events.send(event));
+            events(event);
         }
     }
 
     /// Ends every task. A node that was killed writes nothing further; any other one first writes what it
     /// has released.
-    fn wind_up(mut self, runtime: &tokio::runtime::Handle, killed: bool) {
+    async fn wind_up(mut self, killed: bool) {
         // Awaited below: whoever starts the node again finds its port and its socket free.
         let listeners = [self.rpc_listener.take(), self.peer_listener.take()];
         listeners.iter().flatten().for_each(JoinHandle::abort);
@@ -364,7 +375,7 @@ impl Actor {
             peers.abort_all();
         }
         let plugin_tasks = std::mem::take(&mut self.plugin_tasks);
-        runtime.block_on(crate::wait::at_most(Duration::from_secs(1), async move {
+        let ends = async move {
             for listener in listeners.into_iter().flatten() {
                 // It was aborted: there is nothing to hear from it.
                 drop(listener.await);
@@ -375,7 +386,9 @@ impl Actor {
                 // A task that panicked has nothing left to write.
                 drop(task.await);
             }
-        }));
+        };
+        // In vain, the tasks end with the runtime.
+        _ = crate::wait::until(Instant::now() + Duration::from_secs(1), ends).await;
     }
 }
 

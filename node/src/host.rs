@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
 
 /// The surroundings of a node. [`Host::default`] is right for a program that only wants nodes.
 #[derive(Clone)]
@@ -15,12 +14,15 @@ pub struct Host {
     /// Makes plugins run.
     pub launcher: Arc<dyn PluginLauncher>,
     /// Hears everything that happens to the node, if anybody listens.
-    pub events: Option<mpsc::UnboundedSender<Event>>,
+    pub events: Option<Ear>,
     /// Tells the time.
     pub clock: Clock,
     /// The seed of every secret that the node draws; `None` is a random one.
     pub seed: Option<[u8; 32]>,
 }
+
+/// Is told events on the node's thread, as they happen; it must not block.
+pub type Ear = Arc<dyn Fn(Event) + Send + Sync>;
 
 impl Default for Host {
     fn default() -> Self {

@@ -1,18 +1,18 @@
 //! The log: lines in CLN's format (`lightningd/log.c`).
 
 use crate::event::{Event, LogLevel, LogLine};
+use crate::host::Ear;
 use crate::world::Clock;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tokio::sync::mpsc;
 
 /// Where a node's lines go.
 pub(crate) struct Log {
     print_level: LogLevel,
     prefix: String,
-    files: Vec<Box<dyn Write + Send>>,
-    events: Option<mpsc::UnboundedSender<Event>>,
+    files: Vec<BufWriter<Box<dyn Write + Send>>>,
+    events: Option<Ear>,
     clock: Clock,
 }
 
@@ -22,7 +22,7 @@ impl Log {
         paths: &[PathBuf],
         print_level: LogLevel,
         prefix: &str,
-        events: Option<mpsc::UnboundedSender<Event>>,
+        events: Option<Ear>,
         clock: Clock,
     ) -> io::Result<Self> {
         let files = paths.iter().map(|path| open(path)).collect::<io::Result<_>>()?;
@@ -52,18 +52,25 @@ impl Log {
             }
         }
         if let Some(events) = &self.events {
-            // Nobody listens any more: the line is in the files.
-            drop(events.send(Event::Log(line.clone())));
+            events(Event::Log(line.clone()));
         }
         line
     }
+
+    /// Writes to the files what was logged since; dropping the log does it too.
+    pub(crate) fn flush(&mut self) {
+        for file in &mut self.files {
+            // As above.
+            drop(file.flush());
+        }
+    }
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
+fn open(path: &Path) -> io::Result<BufWriter<Box<dyn Write + Send>>> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
+        return Ok(BufWriter::new(Box::new(io::stdout())));
     }
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let file: File = OpenOptions::new().create(true).append(true).open(path).map_err(named)?;
-    Ok(Box::new(file))
+    Ok(BufWriter::new(Box::new(file)))
 }

@@ -8,10 +8,11 @@ use crate::input::Input;
 use crate::startup;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 
-/// A node that runs on a thread of its own; its I/O runs on the runtime it was started with.
+/// A node that runs on a thread of its own, with all of its I/O.
 ///
 /// Everything else about it is said over its Unix socket and heard through [`Host::events`]. Dropping it
 /// kills it.
@@ -24,29 +25,25 @@ pub struct Node {
 
 impl Node {
     /// Starts a node and returns at once. [`Event::Started`] or [`Event::Exited`] will tell how it went.
-    ///
-    /// [`Node::kill`], [`Node::join`] and dropping wait for the node's thread, and that for its I/O on
-    /// `runtime`: they must not be called where they keep that runtime's only thread.
-    pub fn start(config: Config, host: Host, runtime: &tokio::runtime::Handle) -> Self {
-        let (sender, inbox) = channel();
+    pub fn start(config: Config, host: Host) -> Self {
+        let (sender, inbox) = mpsc::unbounded_channel();
         let mailbox = Mailbox::new(sender);
         let killed = Arc::new(AtomicBool::new(false));
-        let (own_mailbox, own_killed, runtime) = (mailbox.clone(), Arc::clone(&killed), runtime.clone());
+        let (own_mailbox, own_killed) = (mailbox.clone(), Arc::clone(&killed));
         let run = move || {
             let events = host.events.clone();
-            let guard = runtime.enter();
-            let exit = match startup::prepare(config, &host) {
-                Ok(state) => {
-                    let actor = Actor::new(state, host, own_mailbox, inbox, own_killed);
-                    actor.run(&runtime)
-                }
-                Err(message) => Some(Exit { code: 1, message: Some(message) }),
+            let live = || {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.map_err(|error| format!("Starting its I/O: {error}"))?;
+                let state = startup::prepare(config, &host)?;
+                // A task of its own: what `block_on` itself runs has the system asked for news at each turn.
+                let actor = async { Actor::new(state, host, own_mailbox, inbox, own_killed).run().await };
+                let ended = runtime.block_on(async { tokio::spawn(actor).await });
+                ended.map_err(|error| format!("The node has a bug: {error}"))
             };
-            drop(guard);
-            let exit = exit.unwrap_or(Exit { code: Exit::KILLED, message: None });
+            let exit = live().unwrap_or_else(|message| Some(Exit { code: 1, message: Some(message) }));
             if let Some(events) = events {
-                // Nobody listens any more.
-                drop(events.send(Event::Exited(exit)));
+                events(Event::Exited(exit.unwrap_or(Exit { code: Exit::KILLED, message: None })));
             }
         };
         let thread = std::thread::Builder::new().name("leyden-node".to_owned()).spawn(run);

@@ -1,10 +1,9 @@
 //! Waiting by the clock. The only module of this crate that may.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::Instant;
 
-/// Waits for `work`, but not longer than `limit`.
-pub(crate) async fn at_most(limit: Duration, work: impl Future<Output = ()>) {
-    // Either way the caller goes on; what is unfinished is dropped.
-    drop(tokio::time::timeout(limit, work).await);
+/// Waits for `work`, but not beyond `due`: `None` if it has not come by then.
+pub(crate) async fn until<T>(due: Instant, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(due.into(), work).await.ok()
 }

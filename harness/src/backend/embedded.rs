@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use leyden_node::config::{Bitcoind, Config, PluginChoice};
 use leyden_node::event::Event;
-use leyden_node::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
+use leyden_node::host::{Ear, Launch, PluginLauncher, PluginProcess, RunningPlugin};
 use leyden_node::process::ChildProcess;
 use leyden_node::{Host, Node, options};
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::{Daemon, NodeConfig, Surroundings};
@@ -38,14 +37,13 @@ impl Daemon for Embedded {
 }
 
 pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
-    let (events, heard) = mpsc::unbounded_channel();
     let launcher = Launcher { surroundings: surroundings.clone() };
-    let host = Host { launcher: Arc::new(launcher), events: Some(events), ..Host::default() };
     let name = config.name.clone();
     let config = node_config(config)?;
     surroundings.timeline.record(Some(&name), EventKind::NodeLaunched);
-    surroundings.runtime.spawn(follow(name, heard, surroundings.timeline.clone()));
-    Ok(Box::new(Embedded(Mutex::new(Node::start(config, host, &surroundings.runtime)))))
+    let events = ear(name, surroundings.timeline.clone());
+    let host = Host { launcher: Arc::new(launcher), events: Some(events), ..Host::default() };
+    Ok(Box::new(Embedded(Mutex::new(Node::start(config, host)))))
 }
 
 fn node_config(given: NodeConfig) -> Result<Config> {
@@ -87,8 +85,9 @@ fn option_text(value: Value) -> Option<String> {
     }
 }
 
-async fn follow(node: String, mut events: mpsc::UnboundedReceiver<Event>, timeline: Timeline) {
-    while let Some(event) = events.recv().await {
+/// Records what happens to a node, in its place among what its plugins say and hear.
+fn ear(node: String, timeline: Timeline) -> Ear {
+    Arc::new(move |event| {
         let kind = match event {
             Event::Log(line) => EventKind::Log(line),
             Event::Started { id, port } => EventKind::NodeStarted { id, port },
@@ -98,7 +97,7 @@ async fn follow(node: String, mut events: mpsc::UnboundedReceiver<Event>, timeli
             }
         };
         timeline.record(Some(&node), kind);
-    }
+    })
 }
 
 /// Runs what stands behind a relay's path, recorded: the relay itself is for other processes.

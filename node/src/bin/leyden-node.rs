@@ -8,8 +8,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 fn main() -> ExitCode {
     let bitcoind = Bitcoind {
@@ -33,23 +33,17 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("lightningd: {error}"));
-            return ExitCode::FAILURE;
+    let (exits, heard) = mpsc::channel();
+    let ear = move |event| {
+        if let Event::Exited(exit) = event {
+            // The receiver lives until this has come.
+            drop(exits.send(exit));
         }
     };
-    let (events, mut heard) = mpsc::unbounded_channel();
-    let node = Node::start(config, Host { events: Some(events), ..Host::default() }, runtime.handle());
-    let exit = loop {
-        match heard.blocking_recv() {
-            Some(Event::Exited(exit)) => break exit,
-            Some(_) => {}
-            None => break Exit { code: 1, message: Some("the node ended without a word".to_owned()) },
-        }
-    };
-    drop(node);
+    let mut node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
+    node.join();
+    let without_a_word = || Exit { code: 1, message: Some("the node ended without a word".to_owned()) };
+    let exit = heard.try_recv().unwrap_or_else(|_| without_a_word());
     if let Some(message) = &exit.message {
         complain(message);
     }

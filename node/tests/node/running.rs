@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// Nothing here takes that long.
@@ -64,12 +63,12 @@ impl RunningNode {
         let clock = Arc::new(Mutex::new(NOW));
         let told = Arc::clone(&clock);
         let host = Host {
-            events: Some(sender),
+            events: Some(Arc::new(move |event| drop(sender.send(event)))),
             clock: Arc::new(move || seconds(*told.lock().expect("nobody panics with the clock"))),
             seed: Some([7; 32]),
             ..Host::default()
         };
-        let node = Node::start(config, host, &Handle::current());
+        let node = Node::start(config, host);
         let id = next(&mut events, |event| match event {
             Event::Started { id, .. } => Some(id),
             Event::Exited(exit) => panic!("the node did not start: {exit:?}"),
