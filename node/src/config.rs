@@ -40,9 +40,9 @@ pub struct Config {
     pub log_files: Vec<PathBuf>,
     /// `--log-prefix`.
     pub log_prefix: String,
-    /// How long a plugin may take for `getmanifest` and for `init`; default by profile.
+    /// `--dev-plugin-startup-timeout`: how long a plugin may take for `getmanifest`, and again for `init`; default by profile.
     pub plugin_startup_timeout: Option<Duration>,
-    /// How long plugins may take to exit; default by profile.
+    /// `--dev-plugin-shutdown-timeout`: how long plugins may take to exit; default by profile.
     pub plugin_shutdown_timeout: Option<Duration>,
 }
 

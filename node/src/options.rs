@@ -54,6 +54,16 @@ const OPTIONS: &[Opt] = &[
         set: Set::Value(bitcoin_rpcpassword),
     },
     Opt { name: "dev-bitcoind-poll", about: "seconds between looks for a new block", set: Set::Value(poll) },
+    Opt {
+        name: "dev-plugin-startup-timeout",
+        about: "seconds for a plugin to answer getmanifest, and again init",
+        set: Set::Value(plugin_startup_timeout),
+    },
+    Opt {
+        name: "dev-plugin-shutdown-timeout",
+        about: "seconds for plugins to exit once they are told",
+        set: Set::Value(plugin_shutdown_timeout),
+    },
     Opt { name: "rescan", about: "how many known blocks to look at again", set: Set::Value(rescan) },
     Opt { name: "plugin", about: "run this plugin", set: Set::Value(plugin) },
     Opt {
@@ -148,6 +158,16 @@ fn poll(config: &mut Config, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn plugin_startup_timeout(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugin_startup_timeout = Some(seconds(value)?);
+    Ok(())
+}
+
+fn plugin_shutdown_timeout(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugin_shutdown_timeout = Some(seconds(value)?);
+    Ok(())
+}
+
 fn rescan(config: &mut Config, value: &str) -> Result<(), String> {
     config.rescan = number(value)?;
     Ok(())
@@ -212,6 +232,12 @@ fn allow_localhost(config: &mut Config, value: bool) {
 
 fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("'{value}' is not a number"))
+}
+
+/// Seconds, with decimals if need be.
+fn seconds(value: &str) -> Result<Duration, String> {
+    let seconds = value.parse().map_err(|_| format!("'{value}' is not a number"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("'{value}' is out of range"))
 }
 
 /// Whether the node itself has the option `name`.
@@ -328,6 +354,16 @@ mod tests {
             parsed(&["--disable-dns=true"]).unwrap_err(),
             "--disable-dns=true: doesn't allow an argument"
         );
+    }
+
+    #[test]
+    fn time_outs_are_seconds_with_decimals() {
+        let config =
+            parsed(&["--dev-plugin-startup-timeout=2", "--dev-plugin-shutdown-timeout=0.5"]).unwrap();
+        assert_eq!(config.plugin_startup_timeout, Some(Duration::from_secs(2)));
+        assert_eq!(config.plugin_shutdown_timeout, Some(Duration::from_millis(500)));
+        let why = "--dev-plugin-startup-timeout=-1: '-1' is out of range";
+        assert_eq!(parsed(&["--dev-plugin-startup-timeout=-1"]).unwrap_err(), why);
     }
 
     #[test]
