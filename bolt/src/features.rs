@@ -204,7 +204,7 @@ impl FromStr for Features {
 }
 
 /// What a node offers, per place, with the places of lightningd's `feature_set` (and of a plugin's
-/// `featurebits` for the first four).
+/// `featurebits`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FeatureSet {
     /// `features` of our `init` message.
@@ -307,6 +307,13 @@ impl FeatureSet {
             *ours = ours.or(theirs);
         }
         Ok(())
+    }
+
+    /// Takes away what a plugin's `featurebits` added.
+    pub fn remove(&mut self, other: &Self) {
+        for (ours, (_, theirs)) in self.places_mut().into_iter().zip(other.places()) {
+            *ours = Features::from_bits(&ours.bits().filter(|bit| !theirs.is_set(*bit)).collect::<Vec<_>>());
+        }
     }
 
     /// Each place with its name.

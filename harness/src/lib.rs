@@ -81,6 +81,7 @@ pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
 pub use leyden_protocol::Profile;
+pub use leyden_protocol::deprecation::Deprecated;
 pub use leyden_protocol::hook::Filter;
 pub use leyden_protocol::manifest::OwnTopic;
 pub use leyden_protocol::option::{OptionType, PluginOption};

@@ -10,7 +10,7 @@ use crate::times::Times;
 use leyden_protocol::Manifest;
 use leyden_protocol::hook::{Filter, HookRegistration};
 use leyden_protocol::manifest::RpcMethod;
-use leyden_protocol::option::{Deprecated, PluginOption};
+use leyden_protocol::option::PluginOption;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
@@ -123,11 +123,11 @@ impl Mock {
         Clause::new(Hook(HookRegistration::new(name)))
     }
 
-    /// A clause about the RPC method `name`.
+    /// A clause about the RPC method `name`. `setconfig` and `check` are what lightningd itself asks a plugin:
+    /// they are answered, but not declared.
     #[track_caller]
     pub fn method(name: &str) -> Clause<Method> {
-        let (name, usage, description) = (name.to_owned(), String::new(), "a mock".to_owned());
-        Clause::new(Method(RpcMethod { name, usage, description, deprecated: Deprecated::Never }))
+        Clause::new(Method(RpcMethod::new(name, "", "a mock")))
     }
 
     /// A clause about notifications of `topic`; `*` is every topic.
@@ -223,6 +223,7 @@ impl Mock {
                         None => manifest.hooks.push(hook.clone()),
                     }
                 }
+                Subject::Method(method) if OF_LIGHTNINGD.contains(&&*method.name) => {}
                 Subject::Method(method) => {
                     if manifest.rpcmethods.iter().all(|known| known.name != method.name) {
                         manifest.rpcmethods.push(method.clone());
@@ -238,6 +239,9 @@ impl Mock {
         manifest
     }
 }
+
+/// Requests with the names of lightningd's own methods, which no plugin may declare.
+const OF_LIGHTNINGD: [&str; 2] = ["check", "setconfig"];
 
 fn merge(known: &mut HookRegistration, more: &HookRegistration) {
     known.before.extend(more.before.iter().cloned());

@@ -1,6 +1,7 @@
 //! The configuration of a node: lightningd's options as values.
 
 use crate::event::LogLevel;
+use crate::options::configvar::ConfigVars;
 use leyden_protocol::Profile;
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,10 +27,24 @@ pub struct Config {
     pub plugins: Vec<PluginChoice>,
     /// Without `--dev-no-plugin-checksum`: start a plugin anew, when it is named again, if its file has changed.
     pub plugin_checksum: bool,
-    /// Options of plugins: name and value, which a flag has not.
-    pub plugin_options: Vec<(String, Option<String>)>,
+    /// Everything that was given, on the command line and in configuration files: plugins' options are among it.
+    pub vars: ConfigVars,
+    /// `--conf`: the configuration file to read instead of the default ones.
+    pub conf: Option<PathBuf>,
+    /// The file that `setconfig` writes, once there is one.
+    pub setconfig_file: Option<PathBuf>,
+    /// `--help`: tell what options there are, and end.
+    pub help: bool,
     /// `--allow-deprecated-apis`.
     pub allow_deprecated_apis: bool,
+    /// `--i-promise-to-fix-broken-api-user`: what may be used although it is to be removed.
+    pub begged: Vec<String>,
+    /// `--min-capacity-sat`: the smallest channel to take.
+    pub min_capacity_sat: u64,
+    /// `--proxy`. Plugins are told; peers are reached without it.
+    pub proxy: Option<SocketAddr>,
+    /// `--always-use-proxy`, likewise.
+    pub always_use_proxy: bool,
     /// `--developer`.
     pub developer: bool,
     /// `--dev-allow-localhost`: believe what peers tell of this node's address, though it is a loopback address.
@@ -59,8 +74,15 @@ impl Config {
             rescan: 1,
             plugins: Vec::new(),
             plugin_checksum: true,
-            plugin_options: Vec::new(),
+            vars: ConfigVars::default(),
+            conf: None,
+            setconfig_file: None,
+            help: false,
             allow_deprecated_apis: false,
+            begged: Vec::new(),
+            min_capacity_sat: 10_000,
+            proxy: None,
+            always_use_proxy: false,
             developer: true,
             allow_localhost: false,
             log_level: LogLevel::Trace,

@@ -26,7 +26,7 @@ pub struct Exit {
     /// What a shell shows of lightningd's end: 0 after `stop`, 1 for a refused start or the death of an important
     /// plugin, [`Exit::ABORTED`] for a fatal error while running, [`Exit::KILLED`] when it was stopped dead.
     pub code: i32,
-    /// What lightningd would print on stderr, if anything.
+    /// What lightningd would print, if anything: on standard output if the code is 0, and else on stderr.
     pub message: Option<String>,
 }
 

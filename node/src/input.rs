@@ -97,6 +97,8 @@ pub(crate) enum PeerInput {
 /// What the core wants to go on with after the current transaction is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// `--help`: every manifest is in.
+    Usage,
     /// The n-th step of creating or opening the database.
     Database(usize),
     /// The tables are there: look for invoices whose time is over.

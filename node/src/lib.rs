@@ -7,12 +7,13 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`config`], [`options`] | lightningd's options as values, and their names |
+//! | [`config`], [`options`] | options as values; the table of them, with what was given and where |
 //! | [`host`], [`process`] | what a node needs from the program around it; plugins as child processes |
 //! | [`event`], `log` | what can be heard of a running node |
 //! | `node` | a running node, from outside |
 //! | `startup`, `shutdown`, `crash` | the order of things at either end |
 //! | `plugin` | plugins: life, requests, hooks, notifications, the `plugin` command |
+//! | `deprecation` | using what is deprecated |
 //! | `jsonrpc`, `command` | the JSON-RPC server and the node's own commands |
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain` | the Bitcoin backend, and which blocks are known |
@@ -27,6 +28,7 @@ pub mod config;
 mod connections;
 mod crash;
 mod db;
+mod deprecation;
 pub mod event;
 pub mod host;
 mod input;

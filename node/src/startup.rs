@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::schema::{self, Written};
-use crate::event::{Event, LogLevel};
+use crate::event::{Event, Exit, LogLevel};
 use crate::host::Host;
 use crate::input::Step;
 use crate::log::Log;
@@ -33,7 +33,12 @@ pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
     let mut entropy = Entropy::new(host.seed);
     let secret_file = network_dir.join("hsm_secret");
     let made_secret = !secret_file.exists();
-    let secret = hsm_secret(&secret_file, &mut entropy, config.profile)?;
+    // Who asks for help only wants no node to stay.
+    let secret = if config.help {
+        HsmSecret::parse(&entropy.draw()).expect("32 bytes are a secret")
+    } else {
+        hsm_secret(&secret_file, &mut entropy, config.profile)?
+    };
     let (node_key, wallet) = (secret.node_key(), secret.wallet(Network::Regtest));
     let mut state = State::new(config, host.clock.clone(), entropy, log, node_key, wallet);
     state.made_secret = made_secret;
@@ -68,14 +73,26 @@ impl State {
 
     /// Every manifest is in.
     pub(crate) fn manifests_settled(&mut self) {
-        self.set_configured_options();
+        if self.config.help {
+            // Not at once: the last manifest may be missing because an important plugin has died.
+            return self.out.push(Output::Again(Step::Usage));
+        }
+        self.check_configured_options();
         if self.exit.is_some() {
             return;
         }
+        self.peer_features = self.features.clone();
         self.phase = Phase::Database;
         match self.config.addr {
             Some(address) => self.out.push(Output::ListenPeers(address)),
             None => self.open_database(),
+        }
+    }
+
+    /// All that `--help` asks for.
+    pub(crate) fn print_usage(&mut self) {
+        if !self.stopping() {
+            self.exit = Some(Exit { code: 0, message: Some(self.usage()) });
         }
     }
 

@@ -56,6 +56,9 @@ pub(crate) struct State {
     pub(crate) node_id: PublicKey,
     pub(crate) wallet: Wallet,
     pub(crate) features: FeatureSet,
+    /// What peers are told of them: connectd is started before plugins answer `init`, and not told of those
+    /// that go with a plugin which disables itself then.
+    pub(crate) peer_features: FeatureSet,
     /// This start made the `hsm_secret`.
     pub(crate) made_secret: bool,
     pub(crate) binding: Option<SocketAddr>,
@@ -98,6 +101,7 @@ impl State {
             node_id: node_key.public_key(&Secp256k1::signing_only()),
             wallet,
             features: FeatureSet::from_hex(&config.profile.features()).expect("a release's features are hex"),
+            peer_features: FeatureSet::default(),
             made_secret: false,
             binding: None,
             plugins: Plugins::default(),
@@ -121,6 +125,7 @@ impl State {
             Input::Step(Step::Database(step)) => self.make_database(step),
             Input::Step(Step::LoadInvoices) => self.load_invoices(),
             Input::Step(Step::RecordIdentity) => self.record_identity(),
+            Input::Step(Step::Usage) => self.print_usage(),
             Input::Step(Step::SetupTopology) => self.setup_topology(),
             Input::Step(Step::InitPlugins) => self.init_plugins(),
             Input::Step(Step::TipRecorded) => self.tip_recorded(),

@@ -1,8 +1,9 @@
 //! The `init` request: what a plugin is told about the node it runs in
-//! (`lightningd/plugin.c:plugin_config`).
+//! (`lightningd/plugin.c:plugin_populate_init_request`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::net::{IpAddr, SocketAddr};
 
 /// The parameters of `init`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,9 +26,43 @@ pub struct Configuration {
     pub startup: bool,
     /// `regtest`, `bitcoin`, …
     pub network: String,
+    /// `--proxy`. This and the following are absent without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Address>,
+    /// Always true since v23.02, and by default before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torv3_enabled: Option<bool>,
+    /// `--always-use-proxy`.
+    #[serde(rename = "always_use_proxy", default, skip_serializing_if = "Option::is_none")]
+    pub always_use_proxy: Option<bool>,
+    /// The same, as it was called up to v0.10.1.
+    #[serde(rename = "use_proxy_always", default, skip_serializing_if = "Option::is_none")]
+    pub use_proxy_always: Option<bool>,
     /// The features that the node announces, by place.
     #[serde(rename = "feature_set")]
     pub feature_set: FeatureSet,
+}
+
+/// An address on the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// `ipv4` or `ipv6`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The number.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let kind = match address.ip() {
+            IpAddr::V4(_) => "ipv4",
+            IpAddr::V6(_) => "ipv6",
+        };
+        Self { kind: kind.to_owned(), address: address.ip().to_string(), port: address.port() }
+    }
 }
 
 /// Feature bits by the place where they are shown, in hex.

@@ -10,6 +10,7 @@
 //! | [`id`] | request ids of every release, and how the next one is made |
 //! | [`message`] | requests, responses and notifications |
 //! | [`manifest`] | the answer to `getmanifest`, checked as lightningd checks it |
+//! | [`deprecation`] | from which release on something should no longer be used |
 //! | [`hook`] | a plugin's registration for a hook |
 //! | [`option`] | plugin options: types, values, defaults |
 //! | [`init`] | the `init` request |
@@ -17,6 +18,7 @@
 //! | [`profile`] | the releases that Leyden speaks |
 
 pub mod catalogue;
+pub mod deprecation;
 pub mod frame;
 pub mod hook;
 pub mod id;

@@ -1,7 +1,7 @@
-//! Plugin options: their declaration in the manifest, their types and values
-//! (`lightningd/plugin.c:plugin_opt_add`).
+//! Plugin options: their types and values (`lightningd/plugin.c:plugin_opt_add`).
 
-use crate::json;
+use crate::deprecation::Deprecated;
+use crate::profile::Profile;
 use serde::ser::{Serialize, Serializer};
 
 /// The type of an option.
@@ -44,17 +44,18 @@ impl OptionType {
     ///
     /// # Errors
     /// lightningd's text, such as `'x' is not a number`.
-    pub fn parse(self, text: &str) -> Result<OptionValue, String> {
-        match self {
+    pub fn parse(self, text: &str, profile: Profile) -> Result<OptionValue, String> {
+        let value = match self {
             Self::String | Self::StringConceal => Ok(OptionValue::String(text.to_owned())),
-            Self::Int => integer(text).map(|_| OptionValue::Int(text.to_owned())),
-            Self::Bool => match text.to_ascii_lowercase().as_str() {
-                "true" | "yes" => Ok(OptionValue::Bool(true)),
-                "false" | "no" => Ok(OptionValue::Bool(false)),
-                _ => Err(format!("Invalid argument '{text}'")),
-            },
-            Self::Flag => Err("doesn't allow an argument".to_owned()),
-        }
+            Self::Int if text.is_empty() && profile.empty_is_zero() => Ok(OptionValue::Int(0)),
+            Self::Int => integer(text).map(OptionValue::Int),
+            Self::Bool => {
+                let value = profile.option_bool(text).map(OptionValue::Bool);
+                value.ok_or_else(|| format!("Invalid argument '{text}'"))
+            }
+            Self::Flag => return Err("doesn't allow an argument".to_owned()),
+        };
+        value.map_err(|why| profile.bad_option_value(text, self.name(), why))
     }
 }
 
@@ -64,12 +65,12 @@ impl Serialize for OptionType {
     }
 }
 
-/// C's `strtoll(text, base 0)`, which takes `0x1f`, `017` and signs.
+/// C's `strtoll(text, base 0)`, which takes `0x1f`, `017`, signs, and white space in front.
 fn integer(text: &str) -> Result<i64, String> {
-    let not_a_number = || format!("'{text}' is not a number");
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    let number = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number.strip_prefix('+').unwrap_or(number)),
     };
     let lower = digits.to_ascii_lowercase();
     let (radix, digits) = match lower.strip_prefix("0x") {
@@ -78,10 +79,21 @@ fn integer(text: &str) -> Result<i64, String> {
         None => (10, lower.as_str()),
     };
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
-        return Err(not_a_number());
+        return Err(format!("'{text}' is not a number"));
     }
-    let sign = if negative { "-" } else { "" };
     i64::from_str_radix(&format!("{sign}{digits}"), radix).map_err(|_| format!("'{text}' is out of range"))
+}
+
+/// A boolean as lightningd takes it since v23.08: `true`, `yes`, `false` or `no`, in any case.
+///
+/// # Errors
+/// lightningd's text.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" => Ok(true),
+        "false" | "no" => Ok(false),
+        _ => Err(format!("Invalid argument '{text}'")),
+    }
 }
 
 /// The value of an option.
@@ -89,8 +101,8 @@ fn integer(text: &str) -> Result<i64, String> {
 pub enum OptionValue {
     /// Of a `string` or `string-conceal`.
     String(String),
-    /// Of an `int`: the text as it was written, which goes into `init` unchanged.
-    Int(String),
+    /// Of an `int`.
+    Int(i64),
     /// Of a `bool`.
     Bool(bool),
     /// A flag that was given.
@@ -98,13 +110,13 @@ pub enum OptionValue {
 }
 
 impl OptionValue {
-    /// The value as it stands in `init`. An integer is its text verbatim, as lightningd does it, but for
-    /// hex and octal, which would not be JSON: they become decimal.
+    /// The value as it stands in `init` and in `listconfigs`. An integer is in decimal, also where v26.06
+    /// repeats what was written, hex and octal included: that would not be JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::String(text) => text.as_str().into(),
-            Self::Int(text) => integer(text).unwrap_or_default().into(),
+            Self::Int(number) => (*number).into(),
             Self::Bool(value) => (*value).into(),
             Self::Set => true.into(),
         }
@@ -114,7 +126,7 @@ impl OptionValue {
 /// An option as a plugin declares it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PluginOption {
-    /// Its name, without the dashes: lower case letters, digits, `_` and `-`.
+    /// Its name, without the dashes: lower case letters, digits, `_` and `-` (older releases: anything).
     pub name: String,
     /// Its type.
     #[serde(rename = "type")]
@@ -156,135 +168,94 @@ impl PluginOption {
         self.default = Some(text.to_owned());
         self
     }
-
-    /// Reads one element of the manifest's `options`.
-    ///
-    /// # Errors
-    /// lightningd's text; [`crate::Manifest::parse`] passes it on.
-    pub(crate) fn parse(element: &str) -> Result<Self, String> {
-        let field = |name: &str| json::member(element, name);
-        let (Some(name), Some(option_type), Some(description)) =
-            (field("name"), field("type"), field("description"))
-        else {
-            return Err(r#"An option is missing either "name", "description" or "type""#.to_owned());
-        };
-        let name = json::bare(name);
-        if !name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-')) {
-            return Err(format!(r#"Option "{name}" must be lowercase alphanumeric, plus _ or -'"#));
-        }
-        let deprecated = Deprecated::parse(field("deprecated"))?;
-        let flag = |member: &str| match field(member) {
-            None => Ok(false),
-            Some(value) => json::boolean(value)
-                .ok_or_else(|| format!("--{name}: invalid \"{member}\" field {}", json::content(value))),
-        };
-        let (multi, dynamic) = (flag("multi")?, flag("dynamic")?);
-        let option_type = OptionType::from_name(&json::bare(option_type))
-            .ok_or_else(|| r#"Only "string", "int", "bool", and "flag" options are supported"#.to_owned())?;
-        let default = check_default(&name, option_type, multi, field("default"))?;
-        let description = json::bare(description);
-        Ok(Self { name, option_type, description, default, multi, dynamic, deprecated })
-    }
-}
-
-fn check_default(
-    name: &str,
-    option_type: OptionType,
-    multi: bool,
-    default: Option<&str>,
-) -> Result<Option<String>, String> {
-    match (option_type, default) {
-        (OptionType::Flag, Some(value)) if value != "false" => {
-            let value = json::content(value);
-            return Err(format!("--{name} type flag default must be 'false' not {value}"));
-        }
-        (OptionType::Flag, _) if multi => return Err("flag type cannot be multi".to_owned()),
-        (OptionType::Bool, _) if multi => return Err("bool type cannot be multi".to_owned()),
-        (OptionType::Flag, _) | (_, None | Some("null")) => return Ok(None),
-        _ => {}
-    }
-    // Escapes stay: what they stand for is not lightningd's concern, and `init` escapes them once more.
-    let text = json::content(default.unwrap_or_default());
-    match option_type.parse(text) {
-        Ok(_) => Ok(Some(text.to_owned())),
-        Err(why) => Err(format!("Invalid default '{text}': {why}")),
-    }
-}
-
-/// From which release on something is deprecated (`common/deprecation.c`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Deprecated {
-    /// It is not.
-    #[default]
-    Never,
-    /// `true`: from the running release on.
-    Now,
-    /// `[start]` or `[start, end]`, as `vYY.MM`.
-    Range(String, Option<String>),
-}
-
-impl Deprecated {
-    fn is_never(&self) -> bool {
-        *self == Self::Never
-    }
-
-    /// Reads a manifest's `deprecated` member.
-    ///
-    /// # Errors
-    /// lightningd's text.
-    pub(crate) fn parse(member: Option<&str>) -> Result<Self, String> {
-        let Some(text) = member else { return Ok(Self::Never) };
-        if let Some(now) = json::boolean(text) {
-            return Ok(if now { Self::Now } else { Self::Never });
-        }
-        let elements = json::elements(text).unwrap_or_default();
-        let version = |which: &str, token: &str| {
-            let text = json::bare(token);
-            let digits = text.strip_prefix('v').unwrap_or_default();
-            let good = (2..=3).contains(&digits.split('.').count())
-                && digits.split('.').all(|part| part.parse::<u16>().is_ok());
-            if good { Ok(text) } else { Err(format!(r#"invalid "deprecated" {which} version {token}"#)) }
-        };
-        match elements[..] {
-            [start] => Ok(Self::Range(version("start", start)?, None)),
-            [start, end] => Ok(Self::Range(version("start", start)?, Some(version("end", end)?))),
-            _ => Err(format!(r#""deprecated" must be an array of 1 or 2 elements, not {text}"#)),
-        }
-    }
-}
-
-impl Serialize for Deprecated {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Never => serializer.serialize_bool(false),
-            Self::Now => serializer.serialize_bool(true),
-            Self::Range(start, None) => [start].serialize(serializer),
-            Self::Range(start, Some(end)) => [start, end].serialize(serializer),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn integers_are_strtol_s() {
-        for good in ["0", "-5", "+7", "0x10", "017", "9223372036854775807"] {
-            assert!(OptionType::Int.parse(good).is_ok(), "{good}");
+    fn parsed(option_type: OptionType, text: &str) -> Result<OptionValue, String> {
+        option_type.parse(text, Profile::V26_06)
+    }
+
+    fn int(text: &str) -> Result<i64, String> {
+        match parsed(OptionType::Int, text)? {
+            OptionValue::Int(number) => Ok(number),
+            other => panic!("an int is no {other:?}"),
         }
-        assert_eq!(OptionType::Int.parse("0x10").unwrap().to_json(), 16);
-        assert_eq!(OptionType::Int.parse("foo"), Err("'foo' is not a number".to_owned()));
-        assert_eq!(OptionType::Int.parse(""), Err("'' is not a number".to_owned()));
-        assert_eq!(
-            OptionType::Int.parse("9223372036854775808"),
-            Err("'9223372036854775808' is out of range".to_owned())
-        );
     }
 
     #[test]
-    fn a_bool_is_not_a_number() {
-        assert_eq!(OptionType::Bool.parse("Yes"), Ok(OptionValue::Bool(true)));
-        assert_eq!(OptionType::Bool.parse("1"), Err("Invalid argument '1'".to_owned()));
+    fn integers_are_strtol_s() {
+        let good = [("0", 0), ("-5", -5), ("+7", 7), ("0x10", 16), ("-0X1f", -31), ("017", 15), (" \t8", 8)];
+        for (text, number) in good {
+            assert_eq!(int(text), Ok(number), "{text}");
+        }
+        for bad in ["", "foo", "0x", "08", "1 ", "--1", "1.5", "- 1"] {
+            assert_eq!(int(bad), Err(format!("'{bad}' is not a number")));
+        }
+        for far in ["9223372036854775808", "-9223372036854775809", "0x8000000000000000"] {
+            assert_eq!(int(far), Err(format!("'{far}' is out of range")));
+        }
+    }
+
+    #[test]
+    fn older_releases_have_one_text_for_every_value_and_other_booleans() {
+        for profile in [Profile::Manual, Profile::V0_10, Profile::V23_02] {
+            let refused = |option_type: OptionType, text| option_type.parse(text, profile).unwrap_err();
+            assert_eq!(refused(OptionType::Int, "x"), "x does not parse as type int");
+            assert_eq!(refused(OptionType::Bool, "yes"), "yes does not parse as type bool");
+            assert_eq!(OptionType::Int.parse("", profile), Ok(OptionValue::Int(0)));
+            assert_eq!(OptionType::Bool.parse("1", profile), Ok(OptionValue::Bool(true)));
+            assert_eq!(OptionType::Bool.parse("False", profile), Ok(OptionValue::Bool(false)));
+        }
+        assert_eq!(parsed(OptionType::Bool, "yEs"), Ok(OptionValue::Bool(true)));
+        assert_eq!(parsed(OptionType::Bool, "1"), Err("Invalid argument '1'".to_owned()));
+    }
+
+    /// A number as a user may write it.
+    fn written() -> impl Strategy<Value = (i64, String)> {
+        (any::<i64>(), 0..5usize).prop_map(|(number, form)| {
+            let (sign, size) = (if number < 0 { "-" } else { "" }, number.unsigned_abs());
+            let text = match form {
+                0 => number.to_string(),
+                1 => format!("{sign}0x{size:x}"),
+                2 => format!("{sign}0X{size:X}"),
+                3 => format!("{sign}0{size:o}"),
+                _ => format!("  {sign}{size}"),
+            };
+            (number, text)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_is_read_in_every_form((number, text) in written()) {
+            for profile in Profile::ALL {
+                prop_assert_eq!(OptionType::Int.parse(&text, profile), Ok(OptionValue::Int(number)));
+            }
+            prop_assert_eq!(int(&text).unwrap().to_string(), OptionValue::Int(number).to_json().to_string());
+        }
+
+        #[test]
+        fn what_is_not_refused_is_a_value_of_the_type(text in r"[-+0-9a-fxtruesno ]{0,8}", which in 0..4usize) {
+            for profile in Profile::ALL {
+                let option_type = OptionType::NAMES[which].1;
+                if let Ok(value) = option_type.parse(&text, profile) {
+                    let json = value.to_json();
+                    let is_of_type = match option_type {
+                        OptionType::String | OptionType::StringConceal => json.as_str() == Some(&text),
+                        OptionType::Int => json.is_i64(),
+                        OptionType::Bool => json.is_boolean(),
+                        OptionType::Flag => false,
+                    };
+                    prop_assert!(is_of_type, "{:?} gives {}", text, json);
+                    // What `init` says is read as the same value again.
+                    let said = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+                    prop_assert_eq!(option_type.parse(&said, profile), Ok(value));
+                }
+            }
+        }
     }
 }

@@ -9,8 +9,10 @@ mod life;
 mod amount;
 mod database;
 mod features;
+mod manifest;
 
 use crate::id::IdForm;
+pub use manifest::TakenOption;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -138,12 +140,6 @@ impl Profile {
     /// Whether plugins of a developer's node are started with `--developer`.
     #[must_use]
     pub const fn tells_plugins_of_developer(self) -> bool {
-        matches!(self, Self::V26_06)
-    }
-
-    /// Whether `init` tells of the features of BOLT 12 and of channel types.
-    #[must_use]
-    pub const fn has_newer_feature_places(self) -> bool {
         matches!(self, Self::V26_06)
     }
 

@@ -18,6 +18,7 @@
 //! | [`scenario`](mod@scenario) | what a scenario is, and how it is played |
 //! | `table` | the list |
 //! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
+//! | `options`, `init` | the values of options, and how they are listed and changed; what `init` tells |
 //! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
@@ -32,10 +33,12 @@ mod custommsg;
 mod db_write;
 mod faults;
 mod heard;
+mod init;
 mod invoices;
 mod lifecycle;
 mod logs;
 mod manifest;
+mod options;
 mod pass_through;
 mod peers;
 mod releases;

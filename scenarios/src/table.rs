@@ -15,6 +15,8 @@ macro_rules! every_scenario {
     ($then:ident) => {
         $then! {
             manifest: options_of_every_type manifest_in_pieces bad_manifests taken_names;
+            options: listed_options changed_options options_at_plugin_start deprecated_options;
+            init: proxy_in_init features_of_plugins;
             lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
             pass_through: pass_through progress;
             rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice;

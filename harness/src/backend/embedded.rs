@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use leyden_node::config::{Bitcoind, Config, PluginChoice};
+use leyden_node::config::{Bitcoind, Config};
 use leyden_node::event::Event;
 use leyden_node::host::{Ear, Launch, PluginLauncher, PluginProcess, RunningPlugin};
 use leyden_node::process::ChildProcess;
@@ -12,10 +12,9 @@ use leyden_node::{Host, Node, options};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{Daemon, NodeConfig, Surroundings};
+use super::{Daemon, NodeConfig, Surroundings, command_line};
 use crate::error::{Error, Result};
 use crate::event::EventKind;
-use crate::plugin::on_command_line;
 use crate::process::{Charge, Watchdog};
 use crate::served::{Behind, Served};
 use crate::timeline::Timeline;
@@ -47,18 +46,12 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
 }
 
 fn node_config(given: NodeConfig) -> Result<Config> {
-    let NodeConfig { name, dir, bitcoind, profile, plugins, options, port } = given;
+    let args = arguments(&given);
+    let NodeConfig { name, dir, bitcoind, profile, .. } = given;
     let bitcoind =
         Bitcoind { rpc: bitcoind.rpc, user: bitcoind.user, password: bitcoind.password, poll: POLL };
     let mut config = Config::new(dir, bitcoind);
     config.profile = profile;
-    config.allow_localhost = true;
-    config.log_files = vec![config.lightning_dir.join("log")];
-    if let (Some(port), Some(addr)) = (port, &mut config.addr) {
-        // It has started before, and other nodes know its port.
-        addr.set_port(port);
-    }
-    let args: Vec<String> = options.iter().map(|(name, value)| on_command_line(name, value)).collect();
     let refused = |came: String| {
         Error::test(format!("configuring {name} with {}", args.join(" ")))
             .came(came)
@@ -67,22 +60,21 @@ fn node_config(given: NodeConfig) -> Result<Config> {
     if options::parse(&mut config, &args).map_err(refused)?.is_some() {
         return Err(refused("it asks for something else than a node".into()));
     }
-    for plugin in plugins {
-        config.plugins.push(PluginChoice::Register { path: plugin.path, important: plugin.important });
-        config
-            .plugin_options
-            .extend(plugin.options.into_iter().map(|(name, value)| (name, option_text(value))));
-    }
     Ok(config)
 }
 
-/// The value of a plugin's option; a flag has none.
-fn option_text(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    }
+/// The part of a real lightningd's command line that an embedded node needs.
+fn arguments(config: &NodeConfig) -> Vec<String> {
+    // A node that has started before keeps its port, which other nodes know.
+    let addr = format!("127.0.0.1:{}", config.port.unwrap_or(0));
+    let defaults: [(&str, Value); 5] = [
+        ("developer", Value::Null),
+        ("lightning-dir", config.dir.display().to_string().into()),
+        ("log-file", config.dir.join("log").display().to_string().into()),
+        ("addr", addr.into()),
+        ("dev-allow-localhost", Value::Null),
+    ];
+    command_line(&defaults, config)
 }
 
 /// Records what happens to a node, in its place among what its plugins say and hear.

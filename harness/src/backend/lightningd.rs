@@ -9,10 +9,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::log_tail::LogTail;
-use super::{Daemon, NodeConfig, Surroundings};
+use super::{Daemon, NodeConfig, Surroundings, command_line};
 use crate::error::{Error, Result};
 use crate::event::EventKind;
-use crate::plugin::on_command_line;
 use crate::process::{Launch, Process, last_lines};
 use crate::timeline::Timeline;
 use crate::wait::every;
@@ -81,6 +80,7 @@ fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
             .advice("set BITCOIND_EXE to a bitcoind that has bitcoin-cli beside it")
     })?;
     let options: Vec<(&str, Value)> = vec![
+        ("developer", Value::Null),
         ("network", "regtest".into()),
         ("lightning-dir", config.dir.display().to_string().into()),
         ("log-file", config.dir.join("log").display().to_string().into()),
@@ -106,18 +106,7 @@ fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
         ("dev-no-reconnect", Value::Null),
         ("dev-fail-on-subdaemon-fail", Value::Null),
     ];
-    let given = |name: &str| config.options.iter().any(|(given, _)| given == name);
-    let defaults =
-        options.iter().filter(|(name, _)| !given(name)).map(|(name, value)| on_command_line(name, value));
-    let plugins = config.plugins.iter().map(|plugin| {
-        let option = if plugin.important { "important-plugin" } else { "plugin" };
-        format!("--{option}={}", plugin.path.display())
-    });
-    let plugin_options = config.plugins.iter().flat_map(|plugin| &plugin.options);
-    let by_author =
-        config.options.iter().chain(plugin_options).map(|(name, value)| on_command_line(name, value));
-    // Options that begin with `dev-` are known only after this one.
-    Ok(std::iter::once("--developer".to_owned()).chain(defaults).chain(plugins).chain(by_author).collect())
+    Ok(command_line(&options, config))
 }
 
 /// Brings what lightningd logs, and its end, to the timeline.

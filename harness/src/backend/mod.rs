@@ -17,6 +17,7 @@ use crate::alias::Names;
 use crate::env::Settings;
 use crate::error::{Error, Result};
 use crate::last_error::LastError;
+use crate::plugin::on_command_line;
 use crate::process::Watchdog;
 use crate::relay::Relays;
 use crate::timeline::Timeline;
@@ -144,6 +145,31 @@ pub(crate) struct ConfiguredPlugin {
     pub(crate) path: PathBuf,
     pub(crate) important: bool,
     pub(crate) options: Vec<(String, Value)>,
+}
+
+impl ConfiguredPlugin {
+    /// The plugin and its options, as lightningd's command line has them.
+    fn on_command_line(&self) -> Vec<String> {
+        let option = if self.important { "important-plugin" } else { "plugin" };
+        let plugin = format!("--{option}={}", self.path.display());
+        let options = self.options.iter().map(|(name, value)| on_command_line(name, value));
+        std::iter::once(plugin).chain(options).collect()
+    }
+}
+
+/// A node's command line: what a net says of its own accord, the plugins, and what the author of the test says. The author's word counts: his value replaces
+/// the net's, and `false` takes back a flag.
+fn command_line(defaults: &[(&str, Value)], config: &NodeConfig) -> Vec<String> {
+    let given = |name: &str| config.options.iter().any(|(given, _)| given == name);
+    let is_taken_back = |name: &str, value: &Value| {
+        *value == Value::Bool(false)
+            && defaults.iter().any(|(known, default)| *known == name && default.is_null())
+    };
+    let own = defaults.iter().filter(|(name, _)| !given(name));
+    let own = own.map(|(name, value)| on_command_line(name, value));
+    let plugins = config.plugins.iter().flat_map(ConfiguredPlugin::on_command_line);
+    let by_author = config.options.iter().filter(|(name, value)| !is_taken_back(name, value));
+    own.chain(plugins).chain(by_author.map(|(name, value)| on_command_line(name, value))).collect()
 }
 
 /// A node that was started. Its life can be followed on the timeline: [`NodeStarted`] when it is ready, [`NodeExited`] when it has ended.

@@ -23,7 +23,6 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match options::parse(&mut config, &args) {
         Ok(None) => run(config),
-        Ok(Some(Instead::Help)) => say(&options::help()),
         Ok(Some(Instead::Version)) => say(&format!("{}\n", config.profile.version())),
         Err(why) => {
             complain(&format!("lightningd: {why}"));
@@ -44,8 +43,10 @@ fn run(config: Config) -> ExitCode {
     node.join();
     let without_a_word = || Exit { code: 1, message: Some("the node ended without a word".to_owned()) };
     let exit = heard.try_recv().unwrap_or_else(|_| without_a_word());
-    if let Some(message) = &exit.message {
-        complain(message);
+    match &exit.message {
+        Some(message) if exit.code == 0 => return say(message),
+        Some(message) => complain(message),
+        None => {}
     }
     if exit.code == Exit::ABORTED {
         std::process::abort();

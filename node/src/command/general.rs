@@ -80,6 +80,9 @@ impl State {
         if find(&name).is_none() && self.plugins.method(&name).is_none() {
             return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command '{name}'")));
         }
+        if name == "setconfig" {
+            return self.check_setconfig(request);
+        }
         self.reply(&request.client, &json!({ "command_to_check": name }));
         Ok(())
     }

@@ -8,6 +8,8 @@
 //! | [`invoice`] | `invoice`, `listinvoices` |
 //! | [`decode`] | `decode` |
 //! | [`newaddr`] | `newaddr` |
+//! | [`listconfigs`] | `listconfigs` |
+//! | [`setconfig`] | `setconfig`, and `check setconfig` |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
@@ -18,8 +20,10 @@ mod datastore;
 mod decode;
 pub(crate) mod general;
 mod invoice;
+mod listconfigs;
 mod newaddr;
 pub(crate) mod params;
+pub(crate) mod setconfig;
 
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
@@ -53,6 +57,7 @@ pub(crate) const COMMANDS: &[Command] = &[
                 [deschashonly]",
         run: State::command_invoice,
     },
+    Command { name: "listconfigs", usage: "[config]", run: State::command_listconfigs },
     Command { name: "listdatastore", usage: "[key]", run: State::command_listdatastore },
     Command {
         name: "listinvoices",
@@ -69,6 +74,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         run: State::command_plugin,
     },
     Command { name: "sendcustommsg", usage: "node_id msg", run: State::command_sendcustommsg },
+    Command { name: "setconfig", usage: "config [val] [transient]", run: State::command_setconfig },
     Command { name: "stop", usage: "", run: State::command_stop },
 ];
 

@@ -21,7 +21,6 @@ const IGNORED: &[Ignored] = &[
         owner: LIGHTNINGD,
         with_value: &[
             "accept-htlc-tlv-type",
-            "always-use-proxy",
             "announce-addr",
             "announce-addr-discovered",
             "announce-addr-discovered-port",
@@ -54,15 +53,12 @@ const IGNORED: &[Ignored] = &[
             "funding-confirms",
             "htlc-maximum-msat",
             "htlc-minimum-msat",
-            "i-promise-to-fix-broken-api-user",
             "ignore-fee-limits",
             "max-concurrent-htlcs",
             "max-dust-htlc-exposure-msat",
             "message-padding",
-            "min-capacity-sat",
             "min-emergency-msat",
             "payment-fronting-node",
-            "proxy",
             "require-confirmed-inputs",
             "subdaemon",
             "tor-service-password",
@@ -175,7 +171,7 @@ const IGNORED: &[Ignored] = &[
 ];
 
 /// Whether the option `name` needs a value; `None` if nobody ignores it.
-pub(super) fn needs_value(name: &str) -> Option<bool> {
+pub(crate) fn needs_value(name: &str) -> Option<bool> {
     let of = |names: fn(&Ignored) -> &[&'static str]| IGNORED.iter().any(|all| names(all).contains(&name));
     if of(|all| all.with_value) {
         Some(true)
@@ -188,7 +184,7 @@ pub(super) fn needs_value(name: &str) -> Option<bool> {
 
 /// Whether `name` is an ignored option of lightningd itself. Those of its plugins are free for others: a
 /// plugin that takes the place of `bcli` has its options too.
-pub(super) fn is_lightningds(name: &str) -> bool {
+pub(crate) fn is_lightningds(name: &str) -> bool {
     let own = IGNORED.iter().filter(|all| all.owner == LIGHTNINGD);
     own.flat_map(|all| all.with_value.iter().chain(all.alone)).any(|own| *own == name)
 }

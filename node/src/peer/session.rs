@@ -58,7 +58,7 @@ impl State {
         peer.state = PeerState::AwaitingInit;
         let way = if incoming { "IN" } else { "OUT" };
         self.log(LogLevel::Debug, &format!("{id}-connectd"), &format!("Connect {way}"));
-        let features = &self.features;
+        let features = &self.peer_features;
         let mut init = Init::new(features.global_init.clone(), features.init.clone(), &[ChainHash::REGTEST]);
         if incoming {
             init = init.with_remote_addr(address_descriptor(address));
@@ -138,7 +138,7 @@ impl State {
         {
             return self.warn_and_close(connection, "No common chain");
         }
-        if let Err(error) = features.check(&self.features.init) {
+        if let Err(error) = features.check(&self.peer_features.init) {
             return self.warn_and_close(connection, &error.to_string());
         }
         let Some(peer) = self.peers.get_mut(connection) else { return };

@@ -42,7 +42,8 @@ impl State {
         }
         let path = self.find_executable(&given)?;
         let extras = params.extras(&shape);
-        let options = extras.into_iter().map(|(name, value)| (name, json::bare(&value))).collect();
+        let text = |(name, value): (String, String)| (name, json::content(&value).to_owned());
+        let options = extras.into_iter().map(text).collect();
         let start = RuntimeStart { client: request.client.clone(), path: path.clone(), options };
         let id = self
             .register_plugin(&path, false, Some(start))

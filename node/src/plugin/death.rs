@@ -54,6 +54,7 @@ impl State {
         self.out.push(Output::CancelTimer(Timer::PluginStartup(id)));
         self.out.push(Output::CancelTimer(Timer::PluginStop(id)));
         self.hooks.forget(id);
+        self.forget_start_options(&plugin);
         self.fail_requests_of(id, &plugin);
         for (client, name) in &plugin.stops {
             self.reply_stopped(client, name);

@@ -8,8 +8,8 @@ use crate::input::{PluginId, PluginInput, Timer};
 use crate::output::Output;
 use crate::state::{Phase, State};
 use crate::strerror::strerror;
-use leyden_protocol::init::{Configuration, FeatureSet, Init};
-use leyden_protocol::{Envelope, Id, Manifest, json};
+use leyden_protocol::manifest::Refusal;
+use leyden_protocol::{Envelope, Id, json};
 
 impl State {
     /// Runs every plugin that is registered and does not run yet. `cause` is the request that led to it.
@@ -137,10 +137,10 @@ impl State {
     /// The manifest is in, or an error.
     pub(crate) fn manifest_answered(&mut self, id: PluginId, response: &Envelope<'_>) {
         self.out.push(Output::CancelTimer(Timer::PluginStartup(id)));
-        let manifest = Manifest::parse(response.text).and_then(|manifest| self.check_manifest(id, manifest));
-        let manifest = match manifest {
+        let manifest = match self.read_manifest(id, response.text) {
             Ok(manifest) => manifest,
-            Err(why) => return self.kill_plugin(id, LogLevel::Unusual, &why),
+            Err(Refusal::Kill(why)) => return self.kill_plugin(id, LogLevel::Unusual, &why),
+            Err(Refusal::Fatal(why)) => return self.fatal(&why),
         };
         let Some(plugin) = self.plugins.get_mut(id) else { return };
         if let Some(why) = &manifest.disable {
@@ -149,7 +149,7 @@ impl State {
             return self.kill_plugin(id, level, &format!("disabled itself: {why}"));
         }
         plugin.manifest = manifest;
-        if let Err(why) = self.apply_start(id) {
+        if let Err(why) = self.set_start_options(id) {
             return self.kill_plugin(id, LogLevel::Unusual, &why);
         }
         let Some(plugin) = self.plugins.get_mut(id) else { return };
@@ -159,47 +159,6 @@ impl State {
         }
         // Also if it was killed: v26.06.6 forgets the others then, and they wait for ever.
         self.manifests_may_be_settled();
-    }
-
-    /// What of a manifest only the node can check: names that others have taken.
-    fn check_manifest(&mut self, id: PluginId, manifest: Manifest) -> Result<Manifest, String> {
-        for option in &manifest.options {
-            if self.plugins.has_option(&option.name) || crate::options::is_builtin(&option.name) {
-                let path = self.plugins.get(id).map(|plugin| plugin.path.display().to_string());
-                if self.phase == Phase::Manifests {
-                    let (path, name) = (path.unwrap_or_default(), &option.name);
-                    self.fatal(&format!(
-                        "error starting plugin '{path}': option name '{name}' is already taken"
-                    ));
-                }
-                return Err(format!(r#"Option "{}" already registered"#, option.name));
-            }
-        }
-        for method in &manifest.rpcmethods {
-            let owner = match self.plugins.method(&method.name) {
-                Some((_, plugin)) => format!("plugin {}", plugin.path.display()),
-                None if crate::command::find(&method.name).is_some() => "lightningd".to_owned(),
-                None => continue,
-            };
-            let name = &method.name;
-            return Err(format!(
-                r#"Could not register method "{name}", a method with that name is already registered by {owner}"#
-            ));
-        }
-        Ok(manifest)
-    }
-
-    /// Sets the options that were given with `plugin start`.
-    fn apply_start(&mut self, id: PluginId) -> Result<(), String> {
-        let Some(plugin) = self.plugins.get_mut(id) else { return Ok(()) };
-        let Some(start) = plugin.start.clone() else { return Ok(()) };
-        for (name, value) in &start.options {
-            plugin.set_option_from_rpc(name, value).map_err(|why| match why.as_str() {
-                "unknown option" => format!("unknown parameter {name}"),
-                _ => why,
-            })?;
-        }
-        Ok(())
     }
 
     /// No manifest may be missing now: at the start the node goes on, later the newcomers get `init`.
@@ -220,43 +179,16 @@ impl State {
     /// Sends `init` to every plugin that has not got it.
     pub(crate) fn send_inits(&mut self) {
         for id in self.plugins.ids() {
-            let Some(plugin) = self.plugins.get_mut(id) else { continue };
+            let Some(plugin) = self.plugins.get(id) else { continue };
             if plugin.state != PluginState::NeedsInit {
                 continue;
             }
-            plugin.state = PluginState::AwaitingInit;
-            let options = plugin.init_options();
-            let init = Init { options, configuration: self.configuration() };
-            let params = serde_json::to_string(&init).expect("init is JSON");
+            let params = serde_json::to_string(&self.init_of(id, plugin)).expect("init is JSON");
+            if let Some(plugin) = self.plugins.get_mut(id) {
+                plugin.state = PluginState::AwaitingInit;
+            }
             self.request(id, "init", &params, None, Awaiting::Init);
             self.set_startup_timer(id);
-        }
-    }
-
-    fn configuration(&self) -> Configuration {
-        let place = |name: &str| {
-            let places = self.features.places();
-            places
-                .iter()
-                .find(|(place, _)| *place == name)
-                .map_or_else(String::new, |(_, bits)| bits.to_string())
-        };
-        let newer = |name: &str| self.profile.has_newer_feature_places().then(|| place(name));
-        Configuration {
-            lightning_dir: self.config.network_dir().display().to_string(),
-            rpc_file: "lightning-rpc".to_owned(),
-            startup: self.phase < Phase::Running,
-            network: "regtest".to_owned(),
-            feature_set: FeatureSet {
-                init: place("init"),
-                node: place("node"),
-                channel: place("channel"),
-                invoice: place("invoice"),
-                bolt12_offer: newer("bolt12_offer"),
-                bolt12_invreq: newer("bolt12_invreq"),
-                bolt12_invoice: newer("bolt12_invoice"),
-                channel_type: newer("channel_type"),
-            },
         }
     }
 
@@ -266,6 +198,7 @@ impl State {
         let Some(plugin) = self.plugins.get_mut(id) else { return };
         if let Some(why) = response.result.and_then(|result| json::member(result, "disable")) {
             plugin.important = false;
+            self.remove_features(id);
             let why = format!("disabled itself at init: {}", json::bare(why));
             return self.kill_plugin(id, LogLevel::Debug, &why);
         }

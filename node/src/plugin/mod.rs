@@ -5,7 +5,9 @@
 //! | [`registration`], [`file`] | which plugins there are, and their files | `plugin.c:plugin_register` |
 //! | [`lifecycle`] | from launch to `init` | `plugin.c` |
 //! | [`death`] | a plugin's end, and what it owed | `plugin.c:destroy_plugin` |
-//! | [`options`] | the values of plugins' options | `plugin.c:plugin_opt_add` |
+//! | [`registry`] | what a manifest is held against | `plugin.c:plugin_parse_getmanifest_response` |
+//! | [`options`] | the values of plugins' options | `plugin.c:plugin_add_params` |
+//! | [`init`] | what `init` tells | `plugin.c:plugin_populate_init_request` |
 //! | [`request`] | requests to plugins and who waits for them | `jsonrpc.c:jsonrpc_request_start` |
 //! | [`hook`] | hooks: order, chains, verdicts | `plugin_hook.c` |
 //! | [`db_write`] | what answers to `db_write` mean | `plugin_hook.c:db_hook_response` |
@@ -18,16 +20,17 @@ pub(crate) mod db_write;
 mod death;
 mod file;
 pub(crate) mod hook;
+mod init;
 pub(crate) mod lifecycle;
 pub(crate) mod notification;
-pub(crate) mod options;
+mod options;
 mod registration;
+mod registry;
 pub(crate) mod request;
 pub(crate) mod stdio;
 
 use crate::input::PluginId;
 use crate::jsonrpc::Client;
-use leyden_protocol::option::OptionValue;
 use leyden_protocol::{FrameReader, Id, Manifest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,8 +74,6 @@ pub(crate) struct Plugin {
     /// The request that led to its start; its `getmanifest` names it.
     cause: Option<Id>,
     pub(crate) manifest: Manifest,
-    /// The options that were set, in no order; `init` lists them in that of the manifest.
-    pub(crate) values: BTreeMap<String, Vec<OptionValue>>,
     pub(crate) reader: FrameReader,
     /// The `plugin start` that waits for it.
     pub(crate) start: Option<RuntimeStart>,
@@ -86,7 +87,7 @@ pub(crate) struct RuntimeStart {
     pub(crate) client: Client,
     /// Its path, as it was asked for.
     pub(crate) path: PathBuf,
-    /// Option values given with it.
+    /// Option values given with it: the text of their tokens.
     pub(crate) options: Vec<(String, String)>,
 }
 
@@ -100,7 +101,6 @@ impl Plugin {
             checksum,
             cause: None,
             manifest: Manifest { dynamic: false, nonnumericids: None, ..Manifest::default() },
-            values: BTreeMap::new(),
             reader: FrameReader::new(),
             start,
             stops: Vec::new(),
@@ -179,11 +179,6 @@ impl Plugins {
     /// The plugin that brings the RPC method `name`.
     pub(crate) fn method(&self, name: &str) -> Option<(PluginId, &Plugin)> {
         self.iter().find(|(_, plugin)| plugin.manifest.rpcmethods.iter().any(|method| method.name == name))
-    }
-
-    /// Whether some plugin declares the option `name`.
-    pub(crate) fn has_option(&self, name: &str) -> bool {
-        self.iter().any(|(_, plugin)| plugin.manifest.options.iter().any(|option| option.name == name))
     }
 
     /// Whether some plugin is in `state`.

@@ -2,6 +2,7 @@
 
 use super::Plugin;
 use super::hook::HookCall;
+use crate::command::setconfig::SetConfig;
 use crate::event::LogLevel;
 use crate::input::PluginId;
 use crate::jsonrpc::Client;
@@ -22,6 +23,8 @@ pub(crate) enum Awaiting {
     PassThrough(Client),
     /// A hook's chain.
     Hook(HookCall),
+    /// An RPC client that changes an option of the plugin.
+    SetConfig(SetConfig),
 }
 
 /// The node's requests.
@@ -69,7 +72,9 @@ impl State {
     pub(crate) fn next_id(&mut self, plugin: PluginId, method: &str, cause: Option<&Id>) -> Id {
         let known = self.plugins.get(plugin);
         let manifest = known.filter(|plugin| plugin.state > super::PluginState::AwaitingGetmanifest);
-        let nonnumericids = manifest.map(|plugin| plugin.manifest.nonnumericids == Some(true));
+        // v23.02 takes it for granted where deprecated things are not allowed.
+        let default = !self.config.allow_deprecated_apis;
+        let nonnumericids = manifest.map(|plugin| plugin.manifest.nonnumericids.unwrap_or(default));
         self.requests.ids.next(self.profile.id_form(nonnumericids), method, cause)
     }
 
@@ -110,6 +115,7 @@ impl State {
                 let text = response.with_id(&client.id);
                 self.reply_verbatim(&client, &text);
             }
+            Awaiting::SetConfig(change) => self.setconfig_answered(&change, response),
             Awaiting::Hook(call) => self.hook_answered(call, plugin, response),
         }
     }

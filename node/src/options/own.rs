@@ -1,0 +1,220 @@
+//! The node's own options, and what each of them sets (`lightningd/options.c:register_opts`).
+
+use super::{Instead, Opt, Shape};
+use crate::config::{Config, PluginChoice};
+use leyden_protocol::option::boolean;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// In the order in which `listconfigs` and `--help` have them.
+pub(crate) const OPTIONS: &[Opt] = &[
+    Opt::flag("developer", "have options for developers; start plugins with --developer", |config| {
+        config.developer = true;
+    }),
+    Opt::value("conf", "read this configuration file instead of the default ones", Shape::Text, conf),
+    Opt::value("lightning-dir", "the directory of the node", Shape::Text, lightning_dir)
+        .shown(|config| Some(config.lightning_dir.display().to_string())),
+    Opt::value("network", "regtest, the only network there is", Shape::Text, network)
+        .shown(|_| Some("regtest".to_owned())),
+    Opt::value("release-profile", "the release to be: manual, v0.10, v23.02, v26.06", Shape::Text, profile)
+        .shown(|config| Some(config.profile.to_string())),
+    Opt::instead("version", "print the version", Instead::Version),
+    Opt::value("allow-deprecated-apis", "allow what is deprecated", Shape::Bool, |config, value| {
+        config.allow_deprecated_apis = boolean(value)?;
+        Ok(())
+    })
+    .shown(|config| Some(config.allow_deprecated_apis.to_string())),
+    Opt::value("plugin", "run this plugin", Shape::Text, plugin).multi(),
+    Opt::value("plugin-dir", "run the plugins in this directory", Shape::Text, plugin_dir).multi(),
+    Opt::flag("clear-plugins", "run none of the plugins named so far", |config| {
+        config.plugins.push(PluginChoice::Clear);
+    }),
+    Opt::value("disable-plugin", "do not run the plugin with this name or path", Shape::Text, disable_plugin)
+        .multi(),
+    Opt::value("important-plugin", "run this plugin, and end with it", Shape::Text, important_plugin).multi(),
+    Opt::value("always-use-proxy", "tell plugins so", Shape::Bool, |config, value| {
+        config.always_use_proxy = boolean(value)?;
+        Ok(())
+    })
+    .shown(|config| Some(config.always_use_proxy.to_string())),
+    Opt::flag("help", "print this", |config| config.help = true),
+    Opt::value("alias", "the name of the node", Shape::Text, alias).keeps_space(),
+    Opt::value("rescan", "how many known blocks to look at again", Shape::Int, rescan)
+        .shown(|config| Some(config.rescan.to_string())),
+    Opt::value("min-capacity-sat", "the smallest channel to take", Shape::Int, |config, value| {
+        config.min_capacity_sat = number(value)?;
+        Ok(())
+    })
+    .dynamic()
+    .shown(|config| Some(config.min_capacity_sat.to_string())),
+    Opt::value("addr", "where to take peers: 127.0.0.1:9735; port 0 is any", Shape::Text, addr).multi(),
+    Opt::value("proxy", "tell plugins of this proxy: address or address:port", Shape::Text, proxy),
+    Opt::value(
+        "i-promise-to-fix-broken-api-user",
+        "allow this feature, although it is to be removed",
+        Shape::Text,
+        |config, value| {
+            config.begged.push(value.to_owned());
+            Ok(())
+        },
+    )
+    .multi(),
+    Opt::value("log-level", "io, trace, debug, info, unusual or broken", Shape::Text, log_level)
+        .shown(|config| Some(config.log_level.name().to_owned())),
+    Opt::value("log-prefix", "stands before every line of the log", Shape::Text, log_prefix).keeps_space(),
+    Opt::value("log-file", "append the log to this file; - is standard output", Shape::Text, log_file)
+        .multi(),
+    Opt::flag("dev-no-plugin-checksum", "do not look whether the file of a plugin has changed", |config| {
+        config.plugin_checksum = false;
+    }),
+    Opt::flag("dev-allow-localhost", "believe peers that say that this node is on loopback", |config| {
+        config.allow_localhost = true;
+    }),
+    Opt::value("dev-bitcoind-poll", "seconds between looks for a new block", Shape::Int, poll)
+        .shown(|config| Some(config.bitcoind.poll.as_secs().to_string())),
+    Opt::value(
+        "dev-plugin-startup-timeout",
+        "seconds for a plugin to answer getmanifest, and again init",
+        Shape::Text,
+        |config, value| {
+            config.plugin_startup_timeout = Some(seconds(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value(
+        "dev-plugin-shutdown-timeout",
+        "seconds for plugins to exit once they are told",
+        Shape::Text,
+        |config, value| {
+            config.plugin_shutdown_timeout = Some(seconds(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value("bitcoin-rpcconnect", "the address of bitcoind", Shape::Text, bitcoin_rpcconnect),
+    Opt::value("bitcoin-rpcport", "the RPC port of bitcoind", Shape::Int, bitcoin_rpcport)
+        .shown(|config| Some(config.bitcoind.rpc.port().to_string())),
+    Opt::value("bitcoin-rpcuser", "the user for bitcoind", Shape::Text, bitcoin_rpcuser),
+    Opt::value("bitcoin-rpcpassword", "the password for bitcoind", Shape::Text, bitcoin_rpcpassword),
+];
+
+fn conf(config: &mut Config, value: &str) -> Result<(), String> {
+    config.conf = Some(absolute(value)?);
+    Ok(())
+}
+
+fn lightning_dir(config: &mut Config, value: &str) -> Result<(), String> {
+    config.lightning_dir = absolute(value)?;
+    Ok(())
+}
+
+fn absolute(path: &str) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| error.to_string())
+}
+
+fn network(_: &mut Config, value: &str) -> Result<(), String> {
+    if value == "regtest" { Ok(()) } else { Err("only regtest is there".to_owned()) }
+}
+
+fn profile(config: &mut Config, value: &str) -> Result<(), String> {
+    config.profile =
+        value.parse().map_err(|error: leyden_protocol::profile::UnknownProfile| error.to_string())?;
+    Ok(())
+}
+
+fn alias(config: &mut Config, value: &str) -> Result<(), String> {
+    config.alias = Some(value.to_owned());
+    Ok(())
+}
+
+fn addr(config: &mut Config, value: &str) -> Result<(), String> {
+    let address: SocketAddr =
+        value.parse().map_err(|_| format!("'{value}' is not an address with a port"))?;
+    config.addr = Some(address);
+    Ok(())
+}
+
+/// Tor's port, if none is given.
+const PROXY_PORT: u16 = 9050;
+
+fn proxy(config: &mut Config, value: &str) -> Result<(), String> {
+    let alone = || value.parse().map(|ip: IpAddr| SocketAddr::new(ip, PROXY_PORT));
+    let address = value.parse().or_else(|_| alone());
+    config.proxy = Some(address.map_err(|_| format!("'{value}' is not a numeric address"))?);
+    Ok(())
+}
+
+fn bitcoin_rpcconnect(config: &mut Config, value: &str) -> Result<(), String> {
+    let ip = if value == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { value.parse() };
+    config.bitcoind.rpc.set_ip(ip.map_err(|_| format!("'{value}' is not a numeric address"))?);
+    Ok(())
+}
+
+fn bitcoin_rpcport(config: &mut Config, value: &str) -> Result<(), String> {
+    config.bitcoind.rpc.set_port(number(value)?);
+    Ok(())
+}
+
+fn bitcoin_rpcuser(config: &mut Config, value: &str) -> Result<(), String> {
+    value.clone_into(&mut config.bitcoind.user);
+    Ok(())
+}
+
+fn bitcoin_rpcpassword(config: &mut Config, value: &str) -> Result<(), String> {
+    value.clone_into(&mut config.bitcoind.password);
+    Ok(())
+}
+
+fn poll(config: &mut Config, value: &str) -> Result<(), String> {
+    config.bitcoind.poll = Duration::from_secs(number(value)?);
+    Ok(())
+}
+
+fn rescan(config: &mut Config, value: &str) -> Result<(), String> {
+    config.rescan = number(value)?;
+    Ok(())
+}
+
+fn plugin(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Register { path: PathBuf::from(value), important: false });
+    Ok(())
+}
+
+fn important_plugin(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Register { path: PathBuf::from(value), important: true });
+    Ok(())
+}
+
+fn plugin_dir(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Directory(PathBuf::from(value)));
+    Ok(())
+}
+
+fn disable_plugin(config: &mut Config, value: &str) -> Result<(), String> {
+    config.plugins.push(PluginChoice::Disable(value.to_owned()));
+    Ok(())
+}
+
+fn log_level(config: &mut Config, value: &str) -> Result<(), String> {
+    config.log_level = value.parse()?;
+    Ok(())
+}
+
+fn log_prefix(config: &mut Config, value: &str) -> Result<(), String> {
+    value.clone_into(&mut config.log_prefix);
+    Ok(())
+}
+
+fn log_file(config: &mut Config, value: &str) -> Result<(), String> {
+    config.log_files.push(PathBuf::from(value));
+    Ok(())
+}
+
+fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("'{value}' is not a number"))
+}
+
+/// Seconds, with decimals if need be.
+fn seconds(value: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(number(value)?).map_err(|_| format!("'{value}' is out of range"))
+}
