@@ -29,6 +29,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// How long nothing happens before the log's last lines go to its files. To write each as it comes takes longer
+/// than anything else about a hook; the host's ear hears them at once.
+const LOG_REST: Duration = Duration::from_millis(5);
+
 /// Where inputs are put.
 #[derive(Clone)]
 pub(crate) struct Mailbox(mpsc::UnboundedSender<Input>);
@@ -152,14 +156,14 @@ impl Actor {
         }
     }
 
-    /// The next input from outside. While there is none, lines of the log go to their files: nobody waits for
-    /// these, so what the same inputs have sent out goes first.
+    /// The next input from outside. When none has come for a while, the log is written to its files.
     async fn receive(&mut self) -> Option<Input> {
-        if let Ok(input) = self.inbox.try_recv() {
-            return Some(input);
+        if !self.state.log.is_written() {
+            match crate::wait::until(Instant::now() + LOG_REST, self.inbox.recv()).await {
+                Some(input) => return input,
+                None => self.state.log.write(),
+            }
         }
-        tokio::task::yield_now().await;
-        self.state.log.flush();
         self.inbox.recv().await
     }
 

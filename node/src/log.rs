@@ -57,8 +57,13 @@ impl Log {
         line
     }
 
-    /// Writes to the files what was logged since; dropping the log does it too.
-    pub(crate) fn flush(&mut self) {
+    /// Whether the files have every line.
+    pub(crate) fn is_written(&self) -> bool {
+        self.files.iter().all(|file| file.buffer().is_empty())
+    }
+
+    /// Gives the files every line; dropping the log does it too.
+    pub(crate) fn write(&mut self) {
         for file in &mut self.files {
             // As above.
             drop(file.flush());
