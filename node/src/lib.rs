@@ -16,13 +16,14 @@
 //! | `deprecation` | using what is deprecated |
 //! | `jsonrpc`, `command` | the JSON-RPC server and the node's own commands |
 //! | `peer` | peers, and messages that only plugins understand |
-//! | `chain` | the Bitcoin backend, and which blocks are known |
+//! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `db` | SQLite and `db_write` |
 //! | `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
 //! | `strerror` | the system's words for its errors |
 
 mod actor;
 mod chain;
+mod coin_mvts;
 mod command;
 pub mod config;
 mod connections;

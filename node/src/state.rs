@@ -10,11 +10,12 @@ use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
 use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::Connections;
+use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
 use crate::output::Output;
 use crate::peer::Peers;
 use crate::plugin::Plugins;
-use crate::plugin::hook::Hooks;
+use crate::plugin::hook::order::Hooks;
 use crate::plugin::request::Requests;
 use crate::shutdown::Shutdown;
 use crate::world::{Clock, Entropy};
@@ -65,6 +66,8 @@ pub(crate) struct State {
     pub(crate) plugins: Plugins,
     pub(crate) requests: Requests,
     pub(crate) hooks: Hooks,
+    /// The last one about an answer to `rpc_command`.
+    pub(crate) rpc_command_complaint: Complaint,
     pub(crate) connections: Connections,
     /// Set when the node is to leave its main loop, after what is being handled, with this exit code
     /// (`lightningd.c:lightningd_exit`).
@@ -107,6 +110,7 @@ impl State {
             plugins: Plugins::default(),
             requests: Requests::default(),
             hooks: Hooks::default(),
+            rpc_command_complaint: "",
             connections: Connections::default(),
             leave: None,
             shutdown: Shutdown::default(),

@@ -112,3 +112,15 @@ pub fn hook_named(name: &str) -> Option<&'static Hook> {
 pub fn topic_named(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
+
+/// The hook called `name`, if a node of `profile` has it.
+#[must_use]
+pub fn hook_of(profile: Profile, name: &str) -> Option<&'static Hook> {
+    hook_named(name).filter(|hook| (hook.since..=hook.until).contains(&profile))
+}
+
+/// The native topic called `name`, if a node of `profile` has it.
+#[must_use]
+pub fn topic_of(profile: Profile, name: &str) -> Option<&'static Topic> {
+    topic_named(name).filter(|topic| topic.since <= profile)
+}

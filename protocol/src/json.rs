@@ -210,6 +210,29 @@ pub fn content(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
+/// The [`content`] of a string with its escapes resolved as `ccan/json_escape` does: `None` where there is one
+/// that it does not know, such as `\u00e9`.
+#[must_use]
+pub fn unescaped(content: &str) -> Option<String> {
+    let mut text = String::with_capacity(content.len());
+    let mut rest = content.chars();
+    while let Some(character) = rest.next() {
+        text.push(match character {
+            '\\' => match rest.next()? {
+                'n' => '\n',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                't' => '\t',
+                'r' => '\r',
+                plain @ ('/' | '\\' | '"') => plain,
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(text)
+}
+
 /// `text` as a JSON string with quotes.
 #[must_use]
 pub fn quoted(text: &str) -> String {

@@ -11,6 +11,9 @@ mod database;
 mod features;
 mod manifest;
 
+mod hook;
+mod notification;
+
 use crate::id::IdForm;
 pub use manifest::TakenOption;
 use std::fmt;
@@ -129,12 +132,6 @@ impl Profile {
     #[must_use]
     pub const fn star_subscription(self) -> bool {
         matches!(self, Self::V26_06)
-    }
-
-    /// Whether a hook's second registrant is refused.
-    #[must_use]
-    pub const fn single_hooks(self) -> bool {
-        matches!(self, Self::Manual)
     }
 
     /// Whether plugins of a developer's node are started with `--developer`.

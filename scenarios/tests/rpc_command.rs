@@ -1,5 +1,5 @@
-//! Property: whatever a chain of plugins answers to `rpc_command`, and in whatever order they want to be
-//! asked, each is asked once, in that order, and the first one that modifies the command decides.
+//! Property: whatever a chain of plugins answers to `rpc_command`, they are asked in their order, each once,
+//! until a second one modifies the command; the first one that did decides.
 
 use leyden::{Backend, Call, Filter, Mock, Net, Node, Reply, Result};
 use proptest::prelude::*;
@@ -41,6 +41,12 @@ fn expected(answers: &[Answer], params: &Value) -> Outcome {
         Answer::ReturnError(number) => Some(Outcome::Error(i64::from(*number))),
     };
     answers.iter().find_map(decides).unwrap_or_else(|| Outcome::Result(json!({ "echo": params })))
+}
+
+/// The model: how many are asked. Who modifies what is modified already ends the chain.
+fn asked(answers: &[Answer]) -> usize {
+    let modifies = |(_, answer): &(usize, &Answer)| !matches!(answer, Answer::Continue | Answer::Nonsense);
+    answers.iter().enumerate().filter(modifies).nth(1).map_or(answers.len(), |(place, _)| place + 1)
 }
 
 fn reply(answer: &Answer) -> Reply {
@@ -123,7 +129,7 @@ fn the_first_modification_decides_and_everybody_is_asked_in_order() {
         *script.lock().unwrap() = Script { answers: answers.clone(), asked: Vec::new() };
         let params = json!([number]);
         prop_assert_eq!(runtime.block_on(outcome(&l1, &params)), expected(&answers, &params));
-        prop_assert_eq!(&script.lock().unwrap().asked, &ORDER);
+        prop_assert_eq!(&script.lock().unwrap().asked[..], &ORDER[..asked(&answers)]);
         Ok(())
     });
     runtime.block_on(net.finish()).unwrap();

@@ -19,6 +19,8 @@ pub(crate) struct Topology {
     asked: Option<ChainRequest>,
     /// A new block was announced while a request was under way: it may have been too early.
     poked: bool,
+    /// `balance_snapshot` has been sent.
+    snapshot_sent: bool,
 }
 
 impl Topology {
@@ -94,7 +96,7 @@ impl State {
             }
             (Phase::Running, Some(block)) => self.next_block(height, &block),
             (Phase::Running, None) if std::mem::take(&mut self.topology.poked) => self.poll_chain(),
-            (Phase::Running, None) => self.set_poll_timer(),
+            (Phase::Running, None) => self.updates_complete(),
             _ => {}
         }
     }
@@ -130,6 +132,16 @@ impl State {
         self.db().set_intvar("last_processed_block", i64::from(height));
         self.notify("block_added", json!({ "hash": hash.to_string(), "height": height }));
         self.poll_chain();
+    }
+
+    /// There is no further block for now.
+    fn updates_complete(&mut self) {
+        // Not if the first block of this run is still the only one: then nothing has been caught up with.
+        if self.topology.blocks.len() > 1 && !self.topology.snapshot_sent {
+            self.topology.snapshot_sent = true;
+            self.send_account_balance_snapshot();
+        }
+        self.set_poll_timer();
     }
 
     fn remove_tip(&mut self, height: u32, hash: BlockHash) {

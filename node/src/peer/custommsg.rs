@@ -11,7 +11,7 @@ use crate::state::State;
 use leyden_bolt::Message;
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// Types that a node of v26.06.6 deals with itself, though no plugin sees them: gossip and its queries.
 const OWN_TYPES: [u16; 8] = [256, 257, 258, 261, 262, 263, 264, 265];
@@ -32,14 +32,18 @@ impl State {
         peer.in_custommsg = true;
         let id = peer.id.to_string();
         self.notify("custommsg", json!({ "peer_id": id, "payload": message }));
-        let payload = json!({ "payload": message, "peer_id": id }).to_string();
+        let members = self.profile.custommsg_payload(self.config.allow_deprecated_apis, &id, &message);
+        let payload: Map<String, Value> =
+            members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let payload = Value::from(payload).to_string();
         let subject = Subject::Custommsg(connection);
         self.call_hook("custommsg", FilterKey::MessageType(msg_type), payload, None, subject);
     }
 
     /// A plugin's answer to `custommsg`.
     pub(crate) fn custommsg_answer(&mut self, result: &str, response: &str) -> Verdict {
-        if json::member(result, "result").map(json::bare).as_deref() == Some("continue") {
+        let continues = json::member(result, "result") == Some(r#""continue""#);
+        if continues || !self.profile.custommsg_must_continue() {
             return Verdict::Next;
         }
         self.fatal(&format!("Plugin returned an invalid response to the custommsg hook: {response}"));

@@ -170,9 +170,11 @@ impl State {
         let Some(peer) = self.peers.get(connection) else { return };
         let mut fields = Map::new();
         fields.insert("id".to_owned(), peer.id.to_string().into());
-        fields.insert("direction".to_owned(), peer.direction().into());
+        if self.profile.peer_connected_has_direction() {
+            fields.insert("direction".to_owned(), peer.direction().into());
+        }
         fields.insert("addr".to_owned(), peer.address.to_string().into());
-        if let Some(address) = peer.remote_addr {
+        if let Some(address) = peer.remote_addr.filter(|_| self.profile.peer_connected_has_remote_addr()) {
             fields.insert("remote_addr".to_owned(), address.to_string().into());
         }
         fields.insert("features".to_owned(), peer.features.to_string().into());
@@ -189,18 +191,12 @@ impl State {
         result: &str,
         response: &str,
     ) -> Verdict {
-        match json::member(result, "result").map(json::bare).as_deref() {
-            Some("continue") => Verdict::Next,
-            Some("disconnect") => {
+        match json::member(result, "result") {
+            Some(r#""continue""#) => Verdict::Next,
+            Some(r#""disconnect""#) => {
                 // The real one prints the bytes of the message to be sent, which are never text.
                 self.log_main(LogLevel::Debug, "peer_connected hook rejects and says ''");
-                match json::member(result, "error_message").and_then(json::string) {
-                    Some(text) => self.warn_and_close(connection, &text),
-                    None => {
-                        self.out.push(Output::ClosePeer(connection));
-                        self.forget_peer(connection);
-                    }
-                }
+                self.reject_peer(connection, json::member(result, "error_message"));
                 Verdict::Stop
             }
             _ => {
@@ -208,6 +204,20 @@ impl State {
                     "Plugin returned an invalid response to the peer_connected hook: {response}"
                 ));
                 Verdict::Stop
+            }
+        }
+    }
+
+    /// A plugin does not want the peer, which may have gone, or come again, meanwhile.
+    fn reject_peer(&mut self, connection: ConnectionId, message: Option<&str>) {
+        if self.peers.get(connection).is_none() {
+            return;
+        }
+        match message {
+            Some(message) => self.warn_and_close(connection, json::content(message)),
+            None => {
+                self.out.push(Output::ClosePeer(connection));
+                self.forget_peer(connection);
             }
         }
     }

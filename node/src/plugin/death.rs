@@ -53,14 +53,13 @@ impl State {
         let Some(plugin) = self.plugins.remove(id) else { return };
         self.out.push(Output::CancelTimer(Timer::PluginStartup(id)));
         self.out.push(Output::CancelTimer(Timer::PluginStop(id)));
-        self.hooks.forget(id);
         self.forget_start_options(&plugin);
         self.fail_requests_of(id, &plugin);
         for (client, name) in &plugin.stops {
             self.reply_stopped(client, name);
         }
         if plugin.state == PluginState::AwaitingGetmanifest {
-            self.manifests_may_be_settled();
+            self.manifests_may_be_settled("lightningd");
         }
         if self.phase == Phase::Stopping {
             return self.shutdown_may_be_complete();

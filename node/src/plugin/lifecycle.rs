@@ -143,6 +143,7 @@ impl State {
             Err(Refusal::Fatal(why)) => return self.fatal(&why),
         };
         let Some(plugin) = self.plugins.get_mut(id) else { return };
+        let source = plugin.log_source();
         if let Some(why) = &manifest.disable {
             plugin.important = false;
             let level = if self.profile.disable_is_info() { LogLevel::Info } else { LogLevel::Debug };
@@ -158,15 +159,16 @@ impl State {
             self.kill_plugin(id, LogLevel::Info, "Not a dynamic plugin");
         }
         // Also if it was killed: v26.06.6 forgets the others then, and they wait for ever.
-        self.manifests_may_be_settled();
+        self.manifests_may_be_settled(&source);
     }
 
-    /// No manifest may be missing now: at the start the node goes on, later the newcomers get `init`.
-    pub(crate) fn manifests_may_be_settled(&mut self) {
+    /// No manifest may be missing now: at the start the node goes on, later the newcomers get `init`. `source`
+    /// is whose manifest was the last, or lightningd.
+    pub(crate) fn manifests_may_be_settled(&mut self, source: &str) {
         if self.plugins.any_in(PluginState::AwaitingGetmanifest) || self.stopping() {
             return;
         }
-        self.order_hooks();
+        self.order_hooks(source);
         self.complain_about_topics();
         match self.phase {
             Phase::Manifests => self.manifests_settled(),

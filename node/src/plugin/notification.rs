@@ -12,10 +12,11 @@ use std::time::UNIX_EPOCH;
 
 impl State {
     /// Sends a native notification to everybody who subscribed: first those who named the topic, then
-    /// those who subscribed to `*` (`plugin.c:plugins_notify`; who did both hears it twice).
+    /// those who subscribed to `*` (`plugin.c:plugins_notify`; who did both hears it twice). Topics that the
+    /// release does not have are not sent.
     pub(crate) fn notify(&mut self, topic: &str, fields: Value) {
         let subscribers = self.subscribers(topic);
-        if subscribers.is_empty() {
+        if subscribers.is_empty() || !self.profile.has_topic(topic) {
             return;
         }
         let frame = self.native_frame(topic, fields);
@@ -28,7 +29,7 @@ impl State {
     pub(crate) fn notify_one(&mut self, plugin: PluginId, topic: &str, fields: Value) -> bool {
         let star = self.profile.star_subscription();
         let wants = |plugin: &Plugin| plugin.subscribes(topic) || (star && plugin.subscribes("*"));
-        let subscribed = self.plugins.get(plugin).is_some_and(wants);
+        let subscribed = self.profile.has_topic(topic) && self.plugins.get(plugin).is_some_and(wants);
         if subscribed {
             let frame = self.native_frame(topic, fields);
             self.out.push(Output::ToPlugin(plugin, frame));
@@ -92,8 +93,8 @@ impl State {
     /// Complains of subscriptions to topics that nobody sends. It is done every time manifests settle.
     pub(crate) fn complain_about_topics(&mut self) {
         let known = |topic: &str| {
-            topic == "*"
-                || catalogue::topic_named(topic).is_some()
+            (topic == "*" && self.profile.star_subscription())
+                || self.profile.has_topic(topic)
                 || self.plugins.iter().any(|(_, plugin)| plugin.declares_topic(topic))
         };
         let mut unknown = Vec::new();
@@ -110,7 +111,7 @@ impl State {
 
     /// A plugin sent a notification.
     pub(crate) fn plugin_notification(&mut self, id: PluginId, notification: &Envelope<'_>) {
-        let (Some(method), Some(params)) = (notification.method_name(), notification.params) else {
+        let (Some(method), Some(params)) = (notification.method.map(json::bare), notification.params) else {
             let text = notification.text;
             let why = format!(r#"Malformed JSON-RPC notification missing "method" or "params": {text}"#);
             return self.kill_plugin(id, LogLevel::Unusual, &why);
@@ -123,27 +124,28 @@ impl State {
     }
 
     fn plugin_log(&mut self, id: PluginId, params: &str) {
-        let level = json::member(params, "level");
-        let Some(text) = json::member(params, "message").and_then(json::string) else {
+        let Some(message) = json::member(params, "message").filter(|token| token.starts_with('"')) else {
             let why = r#"Log notification from plugin doesn't have a string "message" field"#;
             return self.kill_plugin(id, LogLevel::Unusual, why);
         };
-        let parsed = level.map_or(Ok(LogLevel::Info), |level| json::bare(level).parse());
-        match parsed {
-            Ok(level) if level != LogLevel::Io => {
-                let Some(source) = self.plugins.get(id).map(Plugin::log_source) else { return };
-                for line in text.split('\n') {
-                    self.log(level, &source, line);
-                }
-            }
-            _ => {
-                let why = format!(
-                    r#"Unknown log-level {}, valid values are "trace", "debug", "info", "warn", or "error"."#,
-                    level.unwrap_or_default()
-                );
-                self.kill_plugin(id, LogLevel::Unusual, &why);
-            }
+        let token = json::member(params, "level");
+        let Some(level) = token.map_or(Some(LogLevel::Info), |token| self.plugin_log_level(token)) else {
+            let why = self.profile.unknown_log_level(token.unwrap_or_default());
+            return self.kill_plugin(id, LogLevel::Unusual, &why);
+        };
+        let Some(source) = self.plugins.get(id).map(Plugin::log_source) else { return };
+        let raw = json::content(message);
+        match json::unescaped(raw).filter(|_| self.profile.unescapes_log()) {
+            Some(text) => text.split('\n').for_each(|line| self.log(level, &source, line)),
+            None => self.log(level, &source, raw),
         }
+    }
+
+    /// The level that a plugin may log at. Raw I/O is the node's own.
+    fn plugin_log_level(&self, token: &str) -> Option<LogLevel> {
+        let level = json::bare(token).parse().ok()?;
+        let known = level != LogLevel::Io && (level != LogLevel::Trace || self.profile.has_trace_level());
+        known.then_some(level)
     }
 
     /// `message` and `progress` go to the client whose command the plugin serves, if it asked for them.

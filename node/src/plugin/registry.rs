@@ -16,6 +16,7 @@ impl State {
     /// How lightningd refuses it.
     pub(crate) fn read_manifest(&mut self, id: PluginId, response: &str) -> Result<Manifest, Refusal> {
         let manifest = Manifest::parse(response, &mut Newcomer { state: self, id })?;
+        self.register_hooks(id, &manifest)?;
         // That they are new has been checked.
         drop(self.features.add(&feature_set(&manifest.featurebits)));
         Ok(manifest)

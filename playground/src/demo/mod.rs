@@ -71,7 +71,8 @@ async fn play(args: &DemoArgs) -> Result<Played> {
     let nodes: [Node; 3] = net.nodes();
     let sequence = Sequence { timeline: net.timeline().clone(), nodes: nodes.into(), full: args.full };
     let (mut ledger, run_dir) = (Ledger::default(), net.run_dir().to_owned());
-    let scene = scene::play(&net, &mut ledger).await;
+    let profile = args.release_profile.unwrap_or_default();
+    let scene = scene::play(&net, profile, &mut ledger).await;
     let finished = finish(net, &mut ledger).await;
     Ok(Played { backend, scene, finished, ledger, sequence, run_dir, took: began.elapsed() })
 }

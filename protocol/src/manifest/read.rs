@@ -2,7 +2,6 @@
 //! by member in its order, with its words. Names of CLN's functions say which.
 
 use super::{FeatureBits, Manifest, OwnTopic, Refusal, Registry, RpcMethod};
-use crate::catalogue;
 use crate::deprecation::Deprecated;
 use crate::hook::HookRegistration;
 use crate::json;
@@ -117,7 +116,7 @@ impl<'a> Reader<'a> {
             let method = json::member(element, "method")
                 .and_then(json::string)
                 .ok_or_else(|| format!(r#""result.notifications[{index}].name" missing or not a string."#))?;
-            if catalogue::topic_named(&method).is_some() {
+            if self.registry.profile().has_topic(&method) {
                 return Err(format!(
                     "plugin attempted to register a native notification topic \"{method}\", these may however \
                      only be sent by lightningd"
@@ -284,10 +283,11 @@ impl<'a> Reader<'a> {
 
     /// `plugin_hooks_add`.
     fn hooks(&mut self) -> Result<(), Refusal> {
+        let profile = self.registry.profile();
         for element in self.field("hooks").and_then(json::elements).unwrap_or_default() {
-            let hook = HookRegistration::parse(element)?;
+            let hook = HookRegistration::parse(element, profile)?;
             if self.manifest.hooks.iter().any(|other| other.name == hook.name) {
-                return Err(format!("Registered for hook {} multiple times", hook.name).into());
+                return Err(profile.hook_registered_twice(&hook.name).into());
             }
             self.manifest.hooks.push(hook);
         }
