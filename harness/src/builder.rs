@@ -24,6 +24,7 @@ pub struct NetBuilder {
     pub(crate) backend: Option<Backend>,
     profile: Profile,
     pub(crate) keep: bool,
+    pub(crate) replicate: bool,
     /// The first mistake in the description; `start` tells of it.
     pub(crate) mistake: Option<Error>,
 }
@@ -51,6 +52,7 @@ impl NetBuilder {
             backend: None,
             profile: Profile::default(),
             keep: false,
+            replicate: false,
             mistake: None,
         }
     }
@@ -148,6 +150,13 @@ impl NetBuilder {
     /// Keeps the run directory also if the test passes.
     pub fn keep(mut self) -> Self {
         self.keep = true;
+        self
+    }
+
+    /// Lets [`Net::finish`] compare each node's database with a [`Replica`](crate::Replica) that has seen what `db_write` shows. Of a
+    /// real lightningd only a mock with `db_write` knows that, which the node must have had from its first start on.
+    pub fn replicate(mut self) -> Self {
+        self.replicate = true;
         self
     }
 

@@ -1,4 +1,4 @@
-//! A look into a node's SQLite database.
+//! A look into a node's SQLite database, and the one change that a test may make to it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,12 @@ pub(crate) fn query(file: &Path, sql: &str) -> Result<Vec<Map<String, Value>>> {
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| object(&columns, row))?;
     rows.collect()
+}
+
+/// Changes the number of the last transaction.
+pub(crate) fn set_data_version(file: &Path, data_version: u32) -> Result<()> {
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    database.execute("UPDATE vars SET intval = ? WHERE name = 'data_version'", [data_version]).map(drop)
 }
 
 fn object(columns: &[String], row: &Row<'_>) -> Result<Map<String, Value>> {

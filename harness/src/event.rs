@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use leyden_node::event::LogLine;
 
+use crate::backup::DbWrite;
+
 /// Something that happened, with its place in the one order of the net.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -77,6 +79,8 @@ pub enum EventKind {
         /// The plugin.
         plugin: String,
     },
+    /// An embedded node is about to commit a transaction; its plugins with the hook `db_write` are asked about it now.
+    DbWrite(DbWrite),
     /// bitcoind has a new block.
     Block {
         /// Its height.
@@ -109,6 +113,7 @@ impl EventKind {
             | Self::NodeStarted { .. }
             | Self::NodeExited { .. }
             | Self::Log(_)
+            | Self::DbWrite(_)
             | Self::Block { .. }
             | Self::Step(_) => None,
         }
@@ -145,6 +150,7 @@ impl fmt::Display for EventKind {
                 write!(f, "{} garbage {:?}", direction.of(plugin), String::from_utf8_lossy(bytes))
             }
             Self::PluginGone { plugin } => write!(f, "{plugin} is gone"),
+            Self::DbWrite(write) => write.fmt(f),
             Self::Block { height, hash } => write!(f, "block {height} {hash}"),
             Self::Step(step) => write!(f, "step: {step}"),
         }

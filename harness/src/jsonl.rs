@@ -84,6 +84,9 @@ fn describe(kind: &EventKind) -> (&'static str, Value) {
             (way(*direction), garbage)
         }
         EventKind::PluginGone { .. } => ("eof", json!({})),
+        EventKind::DbWrite(write) => {
+            ("db-write", json!({"data_version": write.data_version, "writes": write.writes}))
+        }
         EventKind::Block { height, hash } => ("block", json!({"height": height, "hash": hash})),
         EventKind::Step(step) => ("step", json!({"step": step})),
     }

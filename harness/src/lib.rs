@@ -27,6 +27,7 @@
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
+//! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
 //! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
 //!
 //! What that stands on:
@@ -45,6 +46,7 @@
 
 pub mod alias;
 pub mod backend;
+pub mod backup;
 pub mod bitcoind;
 mod builder;
 mod database;
@@ -66,6 +68,7 @@ pub mod process;
 #[cfg(doctest)]
 mod readme;
 mod relay;
+mod replica;
 mod rpc;
 pub mod run_dir;
 mod served;
@@ -79,7 +82,7 @@ pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
-pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply};
+pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, mock};
 pub use leyden_protocol::Profile;
 pub use leyden_protocol::deprecation::Deprecated;
 pub use leyden_protocol::hook::Filter;
@@ -90,6 +93,7 @@ pub use net::Net;
 pub use node::Node;
 pub use only_one::only_one;
 pub use plugin::Plugin;
+pub use replica::Replica;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};
 

@@ -115,6 +115,33 @@ impl Node {
         }
     }
 
+    /// Waits for an end that it comes to by itself, over a plugin's fatal answer for example, and gives its last words. That end is no
+    /// complaint; it can be started again.
+    ///
+    /// # Errors
+    /// If it does not end.
+    #[track_caller]
+    pub fn wait_for_exit(&self) -> impl Future<Output = Result<String>> + Send + use<> {
+        let at = Location::caller();
+        let node = self.clone();
+        async move {
+            let events = node.timeline().events();
+            let launched = events.iter().rev().find(|event| {
+                event.kind == EventKind::NodeLaunched && event.node.as_deref() == Some(node.name())
+            });
+            let ended = node.ended(launched.map_or(0, |event| event.seq), at).await;
+            let (end, _) = node.noted(ended)?;
+            let mut life = node.life();
+            life.wanted_ends.push(end);
+            life.daemon = None;
+            let last = node.timeline().since(end).into_iter().next().map(|event| event.kind.clone());
+            match last {
+                Some(EventKind::NodeExited { message, .. }) => Ok(message.unwrap_or_default()),
+                _ => Ok(String::new()),
+            }
+        }
+    }
+
     /// [`Node::stop`] and [`Node::start`]. Id, port, database and the plugins of its start stay.
     ///
     /// # Errors

@@ -61,6 +61,8 @@ pub(crate) struct Life {
     pub(crate) port: u16,
     /// The places in the timeline of ends that the test wanted.
     pub(crate) wanted_ends: Vec<u64>,
+    /// The test has changed the database behind the back of `db_write`.
+    pub(crate) database_changed: bool,
 }
 
 impl Node {
@@ -167,6 +169,10 @@ impl Node {
         self.0.dir.join("regtest/lightning-rpc")
     }
 
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.dir.join("regtest/lightningd.sqlite3")
+    }
+
     /// Connects to another node, if it is not connected yet. The other one may need a moment more to count this one among its peers.
     ///
     /// # Errors
@@ -255,7 +261,7 @@ impl Node {
     #[track_caller]
     pub fn db_query(&self, sql: &str) -> Result<Vec<Map<String, Value>>> {
         let at = Location::caller();
-        database::query(&self.0.dir.join("regtest/lightningd.sqlite3"), sql).map_err(|error| {
+        database::query(&self.database(), sql).map_err(|error| {
             Error::test(format!("{}: the query {sql:?} of its database", self.0.name)).because(error).at(at)
         })
     }

@@ -174,14 +174,14 @@ impl Actor {
             return Err(Some(exit));
         }
         if let Some((data_version, writes)) = self.state.take_unversioned_writes() {
-            self.db_write(data_version, &writes).await?;
+            self.db_write(data_version, writes).await?;
         }
         let pending = match self.state.open_db().map(crate::db::Db::writes) {
             None | Some(Ok(None)) => return Ok(()),
             Some(Ok(Some(pending))) => pending,
             Some(Err(why)) => return Err(Some(self.fatal(&why))),
         };
-        self.db_write(pending.0, &pending.1).await?;
+        self.db_write(pending.0, pending.1).await?;
         if self.is_killed() {
             return Err(None);
         }
@@ -197,10 +197,12 @@ impl Actor {
     }
 
     /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
-    async fn db_write(&mut self, data_version: u32, writes: &[String]) -> Result<(), Option<Exit>> {
+    async fn db_write(&mut self, data_version: u32, writes: Vec<String>) -> Result<(), Option<Exit>> {
         let mut waiting = BTreeMap::new();
-        let params = serde_json::json!({ "data_version": data_version, "writes": writes }).to_string();
-        for plugin in self.state.db_write_plugins() {
+        let plugins = self.state.db_write_plugins();
+        let params = serde_json::json!({ "data_version": data_version, "writes": &writes }).to_string();
+        self.tell(Event::DbWrite { data_version, writes });
+        for plugin in plugins {
             if self.has_closed(plugin) {
                 // It has died in between, and is buried after the transaction.
                 continue;

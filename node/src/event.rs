@@ -1,4 +1,4 @@
-//! What can be heard of a running node from outside. Everything is also a line of its log.
+//! What can be heard of a running node from outside.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +15,13 @@ pub enum Event {
         id: String,
         /// The port on which it takes peers, 0 if it does not.
         port: u16,
+    },
+    /// A transaction is about to be committed: what plugins with the hook `db_write` are asked about now.
+    DbWrite {
+        /// The number of the transaction.
+        data_version: u32,
+        /// Its statements.
+        writes: Vec<String>,
     },
     /// It has ended.
     Exited(Exit),

@@ -1,98 +1,145 @@
-//! The hook `db_write`: a plugin that keeps a copy of the node's database.
+//! The hook `db_write`: plugins that keep a copy of the node's database.
+//!
+//! The copy itself is made at the end of every scenario: see `NetBuilder::replicate`.
 
-use std::path::Path;
+use std::sync::Mutex;
 
-use leyden::{Call, Mock, Net, Result};
-use rusqlite::Connection;
+use leyden::backup::{Answer, DbWrite, Duty, Rules};
+use leyden::{Call, Mock, Net, Node, Reply, Result};
 use serde_json::json;
 
 use crate::scenario::Scenario;
 
 pub(crate) fn db_write() -> Scenario {
     Scenario::new(
-        "a plugin sees every write before it is committed, numbered without a gap from the first on; a copy made of them is the database",
+        "a plugin sees every write before it is committed, numbered without a gap from the first on",
         || Net::builder().nodes(["l1"]).mount("l1", Mock::hook("db_write").expect(1..).named("backup")),
-        |net| Box::pin(copy_the_database(net)),
+        |net| Box::pin(show_every_write(net)),
     )
 }
 
-async fn copy_the_database(net: &Net) -> Result {
+async fn show_every_write(net: &Net) -> Result {
     let [l1] = net.nodes();
     let backup = l1.mock("backup").expect("it was mounted");
     let names: Vec<String> = backup.received().iter().map(|call| call.name().to_owned()).collect();
     assert_eq!(names[..2], ["getmanifest", "db_write"], "the first write comes before init");
     assert_eq!(names.iter().filter(|name| *name == "init").count(), 1);
 
-    let text =
-        json!({"key": ["leyden", "it's"], "string": "quotes ' and \" and é\n", "mode": "create-or-replace"});
-    l1.rpc("datastore", text).await?;
+    store(&l1, "it's", "quotes ' and \" and é\n").await?;
+    let (_, answer) = l1.db_writes("backup").pop().expect("there are many");
+    assert_eq!(answer, Answer::Continue);
     l1.restart().await?;
     l1.rpc("getinfo", json!({})).await?;
     l1.stop().await?;
 
-    let calls = backup.calls("db_write");
-    let versions: Vec<i64> = calls.iter().filter_map(|call| call.params()["data_version"].as_i64()).collect();
-    assert_eq!(versions.len(), calls.len());
-    // Where it rewrites a table of its own, lightningd uses a number twice, but only before any plugin's `init`.
-    let early = names.iter().take_while(|name| *name != "init").filter(|name| *name == "db_write").count();
-    let steps: Vec<i64> = versions.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(steps[..early].iter().all(|step| [0, 1].contains(step)), "{versions:?}");
-    assert!(steps[early..].iter().all(|step| *step == 1), "{versions:?}, {early} of them before init");
-    let database = Connection::open(l1.lightning_dir().join("regtest/lightningd.sqlite3")).map_err(sql)?;
-    let last: i64 = database
-        .query_row("SELECT intval FROM vars WHERE name = 'data_version'", [], |row| row.get(0))
-        .map_err(sql)?;
-    assert_eq!(versions.last(), Some(&last));
+    let mut rules = Rules::default();
+    for (write, _) in l1.db_writes("backup") {
+        let duty = rules.duty(&write);
+        assert!(matches!(duty, Duty::Append | Duty::AppendPragma), "{write} is {duty}");
+        rules.kept(&write);
+        let bumps = write.writes.last().is_some_and(|last| last.contains("name = 'data_version'"));
+        assert_eq!(bumps, !write.is_lone_pragma(), "{write} ends with its own number: {:?}", write.writes);
+    }
+    let stored = &l1.db_query("SELECT intval FROM vars WHERE name = 'data_version'")?[0]["intval"];
+    assert!(rules == Rules::behind(stored.as_u64().and_then(|stored| stored.try_into().ok()).unwrap_or(0)));
+    l1.check_backup("backup")
+}
 
-    let copy = replayed(&calls, &net.run_dir().join("copy.sqlite3"))?;
-    assert_eq!(dump(&copy).map_err(sql)?, dump(&database).map_err(sql)?);
+pub(crate) fn db_write_refused() -> Scenario {
+    let net = || {
+        let is_bad = |call: &Call| call.params().to_string().contains(&"ab".repeat(20));
+        let bad = Mock::hook("db_write")
+            .when(is_bad)
+            .reply(Reply::result(json!({"result": "fail"})))
+            .then(Reply::result(json!({})))
+            .then(Reply::error(-1, "no"))
+            .then(Reply::exit(1));
+        let bad = bad.and(Mock::hook("db_write")).named("backup");
+        Net::builder().nodes(["l1"]).may_fail("l1").broken_log("l1", "").mount("l1", bad)
+    };
+    Scenario::new(
+        "whatever is not continue ends the node before it commits; started again, it shows the same number again",
+        net,
+        |net| Box::pin(refuse_writes(net)),
+    )
+}
+
+async fn refuse_writes(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    for text in [
+        "' returned failed db_write: .*\"fail\".*",
+        "' returned an invalid result to the db_write hook: ",
+        "' returned an invalid response to the db_write hook: .*\"no\"",
+        "Already in transaction",
+    ] {
+        let params = json!({"key": "bad", "hex": "ab".repeat(20)});
+        l1.rpc("datastore", params).await.expect_err("the node ends");
+        l1.wait_for_log(&format!(r"\*\*BROKEN\*\* .*{text}")).await?;
+        l1.wait_for_exit().await?;
+
+        let refused = l1.db_writes("backup").pop().expect("it was asked").0;
+        let before = l1.db_writes("backup").len();
+        l1.start().await?;
+        let again = l1.db_writes("backup").swap_remove(before).0;
+        assert_eq!((again.data_version, again.is_lone_pragma()), (refused.data_version, false), "{text}");
+        let stored = l1.rpc("listdatastore", json!(["bad"])).await?;
+        assert_eq!(stored, json!({"datastore": []}), "{text}");
+    }
     Ok(())
 }
 
-/// A second database that has seen the same writes.
-fn replayed(calls: &[Call], file: &Path) -> Result<Connection> {
-    let copy = Connection::open(file).map_err(sql)?;
-    for call in calls {
-        let writes = call.params()["writes"].as_array().into_iter().flatten();
-        let writes: Vec<&str> = writes.filter_map(|write| write.as_str()).collect();
-        copy.execute_batch(&format!("BEGIN;\n{};\nCOMMIT;", writes.join(";\n"))).map_err(|error| {
-            leyden::Error::node(format!(
-                "replaying the writes of data_version {}",
-                call.params()["data_version"]
-            ))
-            .because(error)
-            .evidence("the writes", writes)
-        })?;
-    }
-    Ok(copy)
-}
-
-/// The names of all tables, indices and triggers, and the rows of all tables.
-fn dump(database: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut schema = database.prepare("SELECT type, name FROM sqlite_master ORDER BY type, name")?;
-    let things = schema.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut lines = Vec::new();
-    for thing in things.collect::<rusqlite::Result<Vec<(String, String)>>>()? {
-        lines.push(format!("{} {}", thing.0, thing.1));
-        if thing.0 == "table" {
-            rows(database, &thing.1, &mut lines)?;
+/// Answers as CLN's documentation wants it.
+fn careful() -> Mock {
+    let rules = Mutex::new(Rules::default());
+    let judge = move |call: &Call| {
+        let write = DbWrite::from_params(call.params()).expect("lightningd sends what it says");
+        let mut rules = rules.lock().expect("nobody panics with the rules");
+        if rules.duty(&write) == Duty::Halt {
+            return Reply::result(json!({"result": "halt"}));
         }
-    }
-    Ok(lines)
+        rules.kept(&write);
+        Reply::cont()
+    };
+    Mock::hook("db_write").reply(judge).named("careful")
 }
 
-fn rows(database: &Connection, table: &str, lines: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut statement = database.prepare(&format!("SELECT * FROM \"{table}\""))?;
-    let columns = statement.column_count();
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let cells: rusqlite::Result<Vec<String>> =
-            (0..columns).map(|column| Ok(format!("{:?}", row.get_ref(column)?))).collect();
-        lines.push(format!("{table}: {}", cells?.join(" | ")));
-    }
+pub(crate) fn db_write_versions() -> Scenario {
+    let net = || {
+        let careless = Mock::hook("db_write").named("careless");
+        Net::builder()
+            .nodes(["l1"])
+            .may_fail("l1")
+            .broken_log("l1", "")
+            .mount("l1", careful())
+            .mount("l1", careless)
+    };
+    Scenario::new(
+        "an older database stops the node if a plugin looks at the number, and a gap need not; who does not look is found out",
+        net,
+        |net| Box::pin(tamper_with_the_number(net)),
+    )
+}
+
+async fn tamper_with_the_number(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    store(&l1, "key", "value").await?;
+    l1.stop().await?;
+    let last = l1.db_writes("careful").pop().expect("there are many").0.data_version;
+
+    l1.set_data_version(last - 5)?;
+    let error = l1.start().await.expect_err("the careful plugin does not let it");
+    assert!(error.to_string().contains("careful' returned failed db_write"), "{error}");
+    l1.wait_for_exit().await?;
+
+    l1.set_data_version(last + 5)?;
+    l1.start().await?;
+    l1.check_backup("careful")?;
+    let error = l1.check_backup("careless").expect_err("it has seen a number that was less").to_string();
+    let expected = format!("data_version {} behind {last} is less than the last", last - 4);
+    assert!(error.contains("1 of ") && error.contains(&expected), "{error}");
     Ok(())
 }
 
-fn sql(error: rusqlite::Error) -> leyden::Error {
-    leyden::Error::node("looking into the node's database and its copy").because(error)
+async fn store(node: &Node, key: &str, text: &str) -> Result {
+    node.rpc("datastore", json!({"key": ["leyden", key], "string": text})).await.map(drop)
 }

@@ -20,19 +20,21 @@
 //! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
 //! | `options`, `init` | the values of options, and how they are listed and changed; what `init` tells |
 //! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
+//! | `hooks` | what all hooks have in common: order, chains, deaths, fatal answers |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `releases` | lightningd as it was |
-//! | `db_write` | the node's database, copied by a plugin |
+//! | `db_write` | plugins that keep a copy of the node's database |
 
 mod chain;
 mod custommsg;
 mod db_write;
 mod faults;
 mod heard;
+mod hooks;
 mod init;
 mod invoices;
 mod lifecycle;

@@ -81,7 +81,7 @@ impl Scenario {
         self.needs.iter().find_map(|need| backend.lacks(*need))
     }
 
-    /// Plays it from the start to the checks at the end of the net; gives the transcripts of its goldens.
+    /// Plays it from the start to the checks at the end of the net, replicas included; gives the transcripts of its goldens.
     ///
     /// # Errors
     /// If the net does not start, or if its end has complaints.
@@ -89,7 +89,7 @@ impl Scenario {
     /// # Panics
     /// If the body fails. The run directory is kept.
     pub async fn play(&self, backend: Backend) -> Result<Vec<Played>> {
-        let net = (self.net)().backend(backend).start().await?;
+        let net = (self.net)().backend(backend).replicate().start().await?;
         if let Err(error) = (self.body)(&net).await {
             panic!("{} on {backend}: {error}\nits files are in {}", self.name, net.run_dir().display());
         }

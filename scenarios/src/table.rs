@@ -19,16 +19,17 @@ macro_rules! every_scenario {
             init: proxy_in_init features_of_plugins;
             lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
             pass_through: pass_through progress;
+            hooks: hook_order hook_cycles hook_in_use hook_outlived hook_fatal;
             rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice;
             peers: peer_accepted peer_refused connect_and_disconnect;
             custommsg: custommsg_both_ways custommsg_not_understood;
             chain: block_added;
             logs: warning_and_log;
-            topics: custom_topics;
+            topics: custom_topics every_topic balance_snapshot;
             invoices: invoice_created;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method;
             releases: old_release;
-            db_write: db_write;
+            db_write: db_write db_write_refused db_write_versions;
         }
     };
 }

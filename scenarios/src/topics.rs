@@ -39,3 +39,61 @@ async fn publish(net: &Net) -> Result {
     heard(net, "l1", "reader", "news", 2).await?;
     Ok(())
 }
+
+pub(crate) fn every_topic() -> Scenario {
+    let net = || {
+        let news = Reply::result(json!({})).notify("news", json!({"n": 1}));
+        let sender = Mock::method("publish").reply(news).named("sender");
+        let sender =
+            sender.manifest(|manifest| manifest.notifications = vec![OwnTopic { method: "news".into() }]);
+        let all = Mock::notification("*").and(Mock::notification("invoice_creation"));
+        Net::builder().nodes(["l1"]).mount("l1", all.named("all")).mount("l1", sender)
+    };
+    Scenario::new(
+        "`*` is every topic, plugins' own included, but not `log`; who names a topic as well hears it twice",
+        net,
+        |net| Box::pin(subscribe_to_everything(net)),
+    )
+    .golden_view("l1", "all", |all| all.only(["invoice_creation", "news", "plugin_stopped"]))
+}
+
+async fn subscribe_to_everything(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    l1.rpc("invoice", json!([1000, "label", "description", null, null, "01".repeat(32)])).await?;
+    heard(net, "l1", "all", "invoice_creation", 2).await?;
+    l1.rpc("publish", json!({})).await?;
+    heard(net, "l1", "all", "news", 1).await?;
+    l1.stop_plugin("sender").await?;
+    heard(net, "l1", "all", "plugin_stopped", 1).await?;
+    let all = l1.transcript("all");
+    assert_eq!(all.clone().only(["log"]).frames(), []);
+    assert_eq!(all.only(["invoice_creation"]).frames().len(), 2);
+    Ok(())
+}
+
+pub(crate) fn balance_snapshot() -> Scenario {
+    let net = || {
+        let watcher = Mock::notification("balance_snapshot").expect(1).named("watcher");
+        Net::builder().nodes(["l1"]).mount("l1", watcher)
+    };
+    Scenario::new("a node tells its balance once, when it has caught up with the chain", net, |net| {
+        Box::pin(tell_the_balance(net))
+    })
+    .golden("l1", "watcher")
+}
+
+async fn tell_the_balance(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    heard(net, "l1", "watcher", "balance_snapshot", 1).await?;
+    // Two more blocks, and no second snapshot.
+    for _ in 0..2 {
+        let height = net.bitcoind().block_count().await? + 1;
+        net.bitcoind().generate_block(1).await?;
+        leyden::eventually(format!("l1 knows block {height}"), || async {
+            let info = l1.rpc("getinfo", json!({})).await?;
+            Ok::<_, leyden::Error>(leyden::seen(info["blockheight"].clone(), |known| *known == json!(height)))
+        })
+        .await?;
+    }
+    Ok(())
+}

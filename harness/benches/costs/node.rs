@@ -70,7 +70,7 @@ fn is_up(events: &mpsc::Receiver<Event>) -> leyden::Result {
     loop {
         match events.recv() {
             Ok(Event::Started { .. }) => return Ok(()),
-            Ok(Event::Log(_)) => {}
+            Ok(Event::Log(_) | Event::DbWrite { .. }) => {}
             Ok(Event::Exited(exit)) => {
                 return Err(leyden::Error::node("starting a node").came(format!("it ended: {exit:?}")));
             }

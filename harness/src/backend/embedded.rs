@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::task::AbortHandle;
 
 use super::{Daemon, NodeConfig, Surroundings, command_line};
+use crate::backup::DbWrite;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::process::{Charge, Watchdog};
@@ -83,6 +84,7 @@ fn ear(node: String, timeline: Timeline) -> Ear {
         let kind = match event {
             Event::Log(line) => EventKind::Log(line),
             Event::Started { id, port } => EventKind::NodeStarted { id, port },
+            Event::DbWrite { data_version, writes } => EventKind::DbWrite(DbWrite { data_version, writes }),
             Event::Exited(exit) => {
                 let code = (!exit.is_signal()).then_some(exit.code);
                 EventKind::NodeExited { code, message: exit.message }

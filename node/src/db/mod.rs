@@ -20,7 +20,8 @@ pub(crate) struct Db {
     connection: Connection,
     writes: Vec<String>,
     in_transaction: bool,
-    data_version: u32,
+    /// As it is stored. Plugins are shown its lowest 32 bits.
+    data_version: i64,
     failure: Option<rusqlite::Error>,
     /// True while `exec` runs: a row that changes at another time has gone around `db_write`.
     #[cfg(debug_assertions)]
@@ -45,7 +46,7 @@ impl Db {
             writing: Arc::default(),
         };
         if !db.is_new() {
-            db.data_version = db.intvar("data_version").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            db.data_version = db.intvar("data_version").unwrap_or(0);
         }
         #[cfg(debug_assertions)]
         db.watch_rows()?;
@@ -101,7 +102,7 @@ impl Db {
         if let Err(error) = self.connection.execute_batch(sql) {
             self.failure.get_or_insert(error);
         }
-        (self.data_version, vec![sql.to_owned()])
+        (shown(self.data_version), vec![sql.to_owned()])
     }
 
     /// Every row of `sql`, mapped.
@@ -158,8 +159,8 @@ impl Db {
         if !self.in_transaction {
             return Ok(None);
         }
-        self.data_version = self.data_version.wrapping_add(1);
-        Ok(Some((self.data_version, std::mem::take(&mut self.writes))))
+        self.data_version += 1;
+        Ok(Some((shown(self.data_version), std::mem::take(&mut self.writes))))
     }
 
     /// Commits what [`Db::writes`] gave.
@@ -167,6 +168,11 @@ impl Db {
         self.in_transaction = false;
         self.connection.execute_batch("COMMIT").map_err(|error| format!("Error committing: {error}"))
     }
+}
+
+/// A `data_version` as plugins see it: it wraps around at 2^32.
+fn shown(data_version: i64) -> u32 {
+    u32::try_from(data_version & i64::from(u32::MAX)).expect("32 bits are left")
 }
 
 #[cfg(test)]
@@ -204,6 +210,23 @@ mod tests {
         assert_eq!(writes, expected);
         db.commit().unwrap();
         assert_eq!(db.intvar("data_version"), Some(4));
+    }
+
+    #[test]
+    fn the_number_wraps_around_for_plugins_and_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        let last = i64::from(u32::MAX) - 1;
+        db.set_intvar("data_version", last);
+        db.commit().unwrap();
+        drop(db);
+
+        for expected in [u32::MAX, 0, 1] {
+            let mut db = Db::open(&dir.path().join("test.sqlite3")).unwrap();
+            db.set_intvar("x", i64::from(expected));
+            assert_eq!(db.writes().unwrap().map(|(version, _)| version), Some(expected));
+            db.commit().unwrap();
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ done
                 match events.recv().await {
                     Some(Event::Started { .. }) => return None,
                     Some(Event::Exited(exit)) => return Some(exit),
-                    Some(Event::Log(_)) => {}
+                    Some(Event::Log(_) | Event::DbWrite { .. }) => {}
                     None => panic!("a node tells of its end"),
                 }
             }

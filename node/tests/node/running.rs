@@ -72,7 +72,7 @@ impl RunningNode {
         let id = next(&mut events, |event| match event {
             Event::Started { id, .. } => Some(id),
             Event::Exited(exit) => panic!("the node did not start: {exit:?}"),
-            Event::Log(_) => None,
+            Event::Log(_) | Event::DbWrite { .. } => None,
         });
         let id = id.await;
         let client = UnixStream::connect(socket).await.expect("a started node takes clients");
