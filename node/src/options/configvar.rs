@@ -122,7 +122,7 @@ impl ConfigVars {
             return all.into_iter().next_back().into_iter().collect();
         }
         let last_transient = all.iter().rposition(is_transient).unwrap_or(0);
-        let counts = |(at, var): &(usize, &ConfigVar)| *at >= last_transient || is_transient(&var);
+        let counts = |(at, var): &(usize, &ConfigVar)| *at >= last_transient || is_transient(var);
         all.into_iter().enumerate().filter(counts).map(|(_, var)| var).collect()
     }
 

@@ -64,19 +64,19 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn write(path: PathBuf, mode: u32) {
-        fs::write(&path, "#!/bin/sh\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    fn write(path: &Path, mode: u32) {
+        fs::write(path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
     #[test]
     fn files_that_somebody_may_execute_are_plugins_unless_their_names_are_odd() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["b.py", "a-_b", "with space", "é", "par(en", "tilde~", "README.md"] {
-            write(dir.path().join(name), 0o755);
+            write(&dir.path().join(name), 0o755);
         }
-        write(dir.path().join("for others"), 0o641);
-        write(dir.path().join("text"), 0o644);
+        write(&dir.path().join("for others"), 0o641);
+        write(&dir.path().join("text"), 0o644);
         fs::create_dir(dir.path().join("directory")).unwrap();
         symlink("b.py", dir.path().join("link")).unwrap();
         symlink("nowhere", dir.path().join("dangling")).unwrap();
@@ -89,7 +89,7 @@ mod tests {
     fn a_name_with_a_slash_is_a_path() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().canonicalize().unwrap().join("a");
-        write(path.clone(), 0o755);
+        write(&path, 0o755);
         for (name, meant) in [("a", true), ("b", false), ("./a", true), ("../a", false), ("x/a", false)] {
             assert_eq!(is_called(&path, name, dir.path()), meant, "{name}");
         }
