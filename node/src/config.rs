@@ -13,6 +13,10 @@ use std::time::Duration;
 pub struct Config {
     /// `--lightning-dir`. The node lives in its sub-directory `regtest`.
     pub lightning_dir: PathBuf,
+    /// `--rpc-file`: the Unix socket for commands. A relative path starts at the directory of the network.
+    pub rpc_file: PathBuf,
+    /// `--pid-file`: a file that keeps a second node away. `None` where several nodes share a process.
+    pub pid_file: Option<PathBuf>,
     /// The release to be.
     pub profile: Profile,
     /// `--alias`; the default is made from the node id, as CLN makes it.
@@ -55,6 +59,8 @@ pub struct Config {
     pub log_files: Vec<PathBuf>,
     /// `--log-prefix`.
     pub log_prefix: String,
+    /// `--log-timestamps`: begin every line with its time.
+    pub log_timestamps: bool,
     /// `--dev-plugin-startup-timeout`: how long a plugin may take for `getmanifest`, and again for `init`; default by profile.
     pub plugin_startup_timeout: Option<Duration>,
     /// `--dev-plugin-shutdown-timeout`: how long plugins may take to exit; default by profile.
@@ -67,6 +73,8 @@ impl Config {
     pub fn new(lightning_dir: PathBuf, bitcoind: Bitcoind) -> Self {
         Self {
             lightning_dir,
+            rpc_file: PathBuf::from("lightning-rpc"),
+            pid_file: None,
             profile: Profile::default(),
             alias: None,
             addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -88,6 +96,7 @@ impl Config {
             log_level: LogLevel::Trace,
             log_files: Vec::new(),
             log_prefix: String::new(),
+            log_timestamps: true,
             plugin_startup_timeout: None,
             plugin_shutdown_timeout: None,
         }
@@ -97,6 +106,12 @@ impl Config {
     #[must_use]
     pub fn network_dir(&self) -> PathBuf {
         self.lightning_dir.join("regtest")
+    }
+
+    /// The Unix socket for commands.
+    #[must_use]
+    pub fn rpc_path(&self) -> PathBuf {
+        self.network_dir().join(&self.rpc_file)
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Input {
     Chain(ChainRequest, Result<ChainReply, String>),
     /// bitcoind is said to have a new block.
     PokeChain,
+    /// The log files may have been moved away.
+    ReopenLogs,
     /// A timer has run out.
     Timer(Timer),
     /// The surroundings failed in a way that ends the node.

@@ -18,6 +18,7 @@
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `db` | SQLite and `db_write` |
+//! | `gossip_store`, `pid_file` | files that other programs read |
 //! | `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
 //! | `strerror` | the system's words for its errors |
 
@@ -31,6 +32,7 @@ mod crash;
 mod db;
 mod deprecation;
 pub mod event;
+mod gossip_store;
 pub mod host;
 mod input;
 mod jsonrpc;
@@ -39,6 +41,7 @@ mod node;
 pub mod options;
 mod output;
 mod peer;
+mod pid_file;
 mod plugin;
 pub mod process;
 mod shutdown;

@@ -1,7 +1,9 @@
 //! The log: lines in CLN's format (`lightningd/log.c`).
 
+use crate::config::Config;
 use crate::event::{Event, LogLevel, LogLine};
 use crate::host::Ear;
+use crate::strerror::strerror;
 use crate::world::Clock;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -11,22 +13,44 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Log {
     print_level: LogLevel,
     prefix: String,
+    timestamps: bool,
     files: Vec<BufWriter<Box<dyn Write + Send>>>,
     events: Option<Ear>,
     clock: Clock,
 }
 
 impl Log {
-    /// Opens every file of `paths` for appending; `-` is standard output.
-    pub(crate) fn open(
-        paths: &[PathBuf],
-        print_level: LogLevel,
-        prefix: &str,
-        events: Option<Ear>,
-        clock: Clock,
-    ) -> io::Result<Self> {
-        let files = paths.iter().map(|path| open(path)).collect::<io::Result<_>>()?;
-        Ok(Self { print_level, prefix: prefix.to_owned(), files, events, clock })
+    /// Opens every file for appending; `-` is standard output. What was written before is set apart.
+    ///
+    /// # Errors
+    /// In lightningd's words, which of them cannot be opened.
+    pub(crate) fn open(config: &Config, events: Option<Ear>, clock: Clock) -> Result<Self, String> {
+        let open = |path: &PathBuf| {
+            open(path, true).map_err(|error| {
+                format!("lightningd: --log-file={}: Failed to open: {}", path.display(), strerror(&error))
+            })
+        };
+        Ok(Self {
+            print_level: config.log_level,
+            prefix: config.log_prefix.clone(),
+            timestamps: config.log_timestamps,
+            files: config.log_files.iter().map(open).collect::<Result<_, _>>()?,
+            events,
+            clock,
+        })
+    }
+
+    /// Opens the same files once more.
+    ///
+    /// # Errors
+    /// In lightningd's words, which of them cannot be opened.
+    pub(crate) fn reopen(&mut self, paths: &[PathBuf]) -> Result<(), String> {
+        for (file, path) in self.files.iter_mut().zip(paths) {
+            *file = open(path, false).map_err(|error| {
+                format!("lightningd: failed to reopen log file {}: {}", path.display(), strerror(&error))
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether lines of `level` are printed.
@@ -44,8 +68,11 @@ impl Log {
             text: text.bytes().map(printable).collect(),
         };
         if self.prints(level) {
-            let time = humantime::format_rfc3339_millis(line.time);
-            let printed = format!("{}{time} {line}\n", self.prefix);
+            let time = match self.timestamps {
+                true => format!("{} ", humantime::format_rfc3339_millis(line.time)),
+                false => String::new(),
+            };
+            let printed = format!("{}{time}{line}\n", self.prefix);
             for file in &mut self.files {
                 // A full disk must not end the node; CLN ignores it as well.
                 drop(file.write_all(printed.as_bytes()));
@@ -71,11 +98,14 @@ impl Log {
     }
 }
 
-fn open(path: &Path) -> io::Result<BufWriter<Box<dyn Write + Send>>> {
+/// Opens one file; `apart` writes some empty lines behind what is in it.
+fn open(path: &Path, apart: bool) -> io::Result<BufWriter<Box<dyn Write + Send>>> {
     if path == Path::new("-") {
         return Ok(BufWriter::new(Box::new(io::stdout())));
     }
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let file: File = OpenOptions::new().create(true).append(true).open(path).map_err(named)?;
+    let mut file: File = OpenOptions::new().create(true).append(true).open(path)?;
+    if apart && file.metadata()?.len() > 0 {
+        file.write_all(b"\n\n\n\n")?;
+    }
     Ok(BufWriter::new(Box::new(file)))
 }

@@ -55,6 +55,11 @@ impl Node {
         self.mailbox.send(Input::PokeChain);
     }
 
+    /// Says that log files may have been moved away: the node closes them, and opens or makes those of these names.
+    pub fn reopen_logs(&self) {
+        self.mailbox.send(Input::ReopenLogs);
+    }
+
     /// Stops the node dead, as SIGKILL does: nothing further is committed, sent or answered. Returns when
     /// its thread has ended.
     pub fn kill(&mut self) {

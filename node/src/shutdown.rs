@@ -80,6 +80,9 @@ impl State {
                 self.reply(&client, &done);
             }
         }
+        if let Some(file) = self.pid_file.take() {
+            file.remove();
+        }
         self.out.push(Output::Exit(Exit { code: self.shutdown.code, message: None }));
     }
 }

@@ -5,11 +5,14 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::db::schema::{self, Written};
 use crate::event::{Event, Exit, LogLevel};
+use crate::gossip_store;
 use crate::host::Host;
 use crate::input::Step;
 use crate::log::Log;
 use crate::output::Output;
+use crate::pid_file::PidFile;
 use crate::state::{Phase, State};
+use crate::strerror::strerror;
 use crate::world::Entropy;
 use bitcoin::Network;
 use leyden_bolt::HsmSecret;
@@ -22,14 +25,7 @@ use std::path::Path;
 pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
     let network_dir = config.network_dir();
     fs::create_dir_all(&network_dir).map_err(|error| format!("{}: {error}", network_dir.display()))?;
-    let log = Log::open(
-        &config.log_files,
-        config.log_level,
-        &config.log_prefix,
-        host.events.clone(),
-        host.clock.clone(),
-    )
-    .map_err(|error| format!("Failed to open log file {error}"))?;
+    let log = Log::open(&config, host.events.clone(), host.clock.clone())?;
     let mut entropy = Entropy::new(host.seed);
     let secret_file = network_dir.join("hsm_secret");
     let made_secret = !secret_file.exists();
@@ -82,6 +78,15 @@ impl State {
             return;
         }
         self.peer_features = self.features.clone();
+        if let Some(path) = &self.config.pid_file {
+            match PidFile::create(path) {
+                Ok(file) => self.pid_file = Some(file),
+                Err(exit) => {
+                    self.exit = Some(exit);
+                    return;
+                }
+            }
+        }
         self.phase = Phase::Database;
         match self.config.addr {
             Some(address) => self.out.push(Output::ListenPeers(address)),
@@ -158,7 +163,16 @@ impl State {
                 self.db().add_blobvar("node_id", &node_id);
             }
         }
+        self.open_gossip_store();
         self.out.push(Output::Again(Step::SetupTopology));
+    }
+
+    fn open_gossip_store(&mut self) {
+        let path = self.config.network_dir().join("gossip_store");
+        let uuid = self.entropy.draw();
+        if let Err(error) = gossip_store::create(&path, self.profile, &uuid) {
+            self.fatal(&format!("Creating new gossip_store file: {}", strerror(&error)));
+        }
     }
 
     /// A database belongs to one secret.
@@ -179,7 +193,7 @@ impl State {
     /// The first block is recorded: clients are served, and plugins initialised.
     pub(crate) fn init_plugins(&mut self) {
         self.phase = Phase::Inits;
-        self.out.push(Output::ListenRpc(self.config.network_dir().join("lightning-rpc")));
+        self.out.push(Output::ListenRpc(self.config.rpc_path()));
         self.send_inits();
         // With no plugin there is nothing to wait for. A real node of v26.06.6 would wait all the same.
         self.inits_may_be_complete();

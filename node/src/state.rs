@@ -14,6 +14,7 @@ use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
 use crate::output::Output;
 use crate::peer::Peers;
+use crate::pid_file::PidFile;
 use crate::plugin::Plugins;
 use crate::plugin::hook::order::Hooks;
 use crate::plugin::request::Requests;
@@ -76,6 +77,7 @@ pub(crate) struct State {
     pub(crate) shutdown: Shutdown,
     pub(crate) peers: Peers,
     pub(crate) topology: Topology,
+    pub(crate) pid_file: Option<PidFile>,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -116,6 +118,7 @@ impl State {
             shutdown: Shutdown::default(),
             peers: Peers::default(),
             topology: Topology::default(),
+            pid_file: None,
             db: None,
             unversioned_writes: None,
             config,
@@ -140,6 +143,7 @@ impl State {
             Input::Listening(Err(why)) => self.fatal(&why),
             Input::Chain(request, reply) => self.chain_reply(request, reply),
             Input::PokeChain => self.poll_chain(),
+            Input::ReopenLogs => self.reopen_logs(),
             Input::Timer(Timer::PollChain) => self.poll_chain(),
             Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
@@ -188,6 +192,15 @@ impl State {
     /// Logs a line of `lightningd` itself.
     pub(crate) fn log_main(&mut self, level: LogLevel, text: &str) {
         self.log(level, "lightningd", text);
+    }
+
+    /// SIGHUP: somebody has moved the log files away (`log.c:rotate_log`).
+    fn reopen_logs(&mut self) {
+        self.log_main(LogLevel::Info, "Ending log due to SIGHUP");
+        match self.log.reopen(&self.config.log_files) {
+            Ok(()) => self.log_main(LogLevel::Info, "Started log due to SIGHUP"),
+            Err(why) => self.exit = Some(Exit { code: 1, message: Some(why) }),
+        }
     }
 
     /// Ends the node as `lightningd/log.c:fatal` does: exit code 1 during the start; later two BROKEN lines

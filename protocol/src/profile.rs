@@ -146,6 +146,22 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
+    /// The first byte of the file `gossip_store`: the version of its format.
+    #[must_use]
+    pub const fn gossip_store_version(self) -> u8 {
+        match self {
+            Self::Manual | Self::V0_10 => 9,
+            Self::V23_02 => 12,
+            Self::V26_06 => 16,
+        }
+    }
+
+    /// Whether a `gossip_store` begins with a record that tells it from others.
+    #[must_use]
+    pub const fn gossip_store_has_uuid(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether an RPC request must have a `jsonrpc` member.
     #[must_use]
     pub const fn rpc_needs_jsonrpc(self) -> bool {

@@ -1,15 +1,17 @@
 //! The embedded node as a program, with lightningd's command line.
 
 use leyden_node::config::{Bitcoind, Config};
-use leyden_node::event::{Event, Exit};
+use leyden_node::event::{Event, Exit, LogLevel};
 use leyden_node::options::{self, Instead};
 use leyden_node::{Host, Node};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 fn main() -> ExitCode {
     let bitcoind = Bitcoind {
@@ -20,32 +22,63 @@ fn main() -> ExitCode {
     };
     let mut config = Config::new(PathBuf::from("."), bitcoind);
     config.developer = false;
+    config.log_level = LogLevel::Info;
     let args: Vec<String> = std::env::args().skip(1).collect();
     match options::parse(&mut config, &args) {
-        Ok(None) => run(config),
-        Ok(Some(Instead::Version)) => say(&format!("{}\n", config.profile.version())),
-        Err(why) => {
-            complain(&format!("lightningd: {why}"));
-            ExitCode::FAILURE
-        }
+        Ok(None) => {}
+        Ok(Some(Instead::Version)) => return say(&format!("{}\n", config.profile.version())),
+        Err(why) => return complain(&format!("lightningd: {why}")),
+    }
+    match run(config) {
+        Ok(exit) => end(&exit),
+        Err(error) => complain(&format!("lightningd: {error}")),
     }
 }
 
-fn run(config: Config) -> ExitCode {
-    let (exits, heard) = mpsc::channel();
-    let ear = move |event| {
-        if let Event::Exited(exit) = event {
-            // The receiver lives until this has come.
-            drop(exits.send(exit));
+/// Runs a node where lightningd would: its working directory is that of the network.
+fn run(mut config: Config) -> io::Result<Exit> {
+    config.lightning_dir = std::path::absolute(&config.lightning_dir)?;
+    config.pid_file.get_or_insert_with(|| config.lightning_dir.join("lightningd-regtest.pid"));
+    let rotates = !config.log_files.is_empty();
+    if !rotates {
+        config.log_files.push(PathBuf::from("-"));
+    }
+    std::fs::create_dir_all(config.network_dir())?;
+    std::env::set_current_dir(config.network_dir())?;
+    let signals = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    signals.block_on(async {
+        let mut hangup = rotates.then(|| signal(SignalKind::hangup())).transpose()?;
+        let (exits, mut exit) = mpsc::unbounded_channel();
+        let ear = move |event| {
+            if let Event::Exited(exit) = event {
+                // The receiver lives until this has come.
+                drop(exits.send(exit));
+            }
+        };
+        let node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
+        loop {
+            tokio::select! {
+                exit = exit.recv() => {
+                    return exit.ok_or_else(|| io::Error::other("the node ended without a word"));
+                }
+                () = hung_up(&mut hangup) => node.reopen_logs(),
+            }
         }
-    };
-    let mut node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
-    node.join();
-    let without_a_word = || Exit { code: 1, message: Some("the node ended without a word".to_owned()) };
-    let exit = heard.try_recv().unwrap_or_else(|_| without_a_word());
+    })
+}
+
+/// Waits for SIGHUP, if it means anything.
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn end(exit: &Exit) -> ExitCode {
     match &exit.message {
         Some(message) if exit.code == 0 => return say(message),
-        Some(message) => complain(message),
+        Some(message) => drop(complain(message)),
         None => {}
     }
     if exit.code == Exit::ABORTED {
@@ -55,13 +88,14 @@ fn run(config: Config) -> ExitCode {
 }
 
 fn say(text: &str) -> ExitCode {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn complain(text: &str) {
+fn complain(text: &str) -> ExitCode {
     // Without standard error there is nobody to tell.
-    drop(writeln!(std::io::stderr(), "{text}"));
+    drop(writeln!(io::stderr(), "{text}"));
+    ExitCode::FAILURE
 }

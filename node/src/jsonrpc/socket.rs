@@ -5,21 +5,35 @@ use crate::connections::ConnectionSource;
 use crate::input::{ConnectionId, Input, RpcInput};
 use leyden_protocol::FrameReader;
 use leyden_protocol::frame::TERMINATOR;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
+/// The path of a Unix socket fits 104 bytes on every system; Linux has room for 108.
+const LONGEST_PATH: usize = 104;
+
 /// Binds the socket, over one that an earlier run has left.
 ///
 /// # Errors
-/// When the path is too long for a Unix socket (about 100 bytes) or cannot be written.
+/// When it cannot be written.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => UnixListener::bind(path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return UnixListener::bind(path);
+    };
+    if path.as_os_str().len() < LONGEST_PATH {
+        return UnixListener::bind(path);
+    }
+    // lightningd binds the bare name, in its working directory: how deep that lies does not matter to it.
+    let dir = File::open(dir)?;
+    UnixListener::bind(Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name))
 }
 
 /// Takes clients until it is dropped.
@@ -71,4 +85,25 @@ async fn serve(
         }
     };
     tokio::select! { () = writing => {}, () = reading => {} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_directory_may_lie_deeper_than_the_path_of_a_socket_reaches() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        for _ in 0..2 {
+            let listener = bind(&deep.join("lightning-rpc")).unwrap();
+            let open = File::open(&deep).unwrap();
+            let short = Path::new("/proc/self/fd").join(open.as_raw_fd().to_string());
+            let (client, server) =
+                tokio::join!(UnixStream::connect(short.join("lightning-rpc")), listener.accept());
+            assert!(client.is_ok() && server.is_ok());
+        }
+    }
 }

@@ -17,7 +17,7 @@ impl State {
         let (always, older_name) = (self.config.always_use_proxy, self.profile.has_use_proxy_always());
         Configuration {
             lightning_dir: self.config.network_dir().display().to_string(),
-            rpc_file: "lightning-rpc".to_owned(),
+            rpc_file: self.config.rpc_file.display().to_string(),
             startup: self.phase < Phase::Running,
             network: "regtest".to_owned(),
             proxy: proxy.map(Address::from),

@@ -1,6 +1,7 @@
-//! A whole node from outside: started as a library, asked over its Unix socket, with a chain that stands still.
+//! A whole node from outside, as a library and as a program: asked over its Unix socket, with a chain that stands still.
 
 mod chain;
 mod commands;
 mod options;
+mod program;
 mod running;

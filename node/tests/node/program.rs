@@ -1,0 +1,176 @@
+//! The program, under the name `lightningd`: what those who start it expect of its files, its signals and its end.
+
+use crate::chain;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
+
+/// A directory with the program in it, called `lightningd`.
+struct Bench {
+    dir: TempDir,
+    rpc_port: u16,
+}
+
+/// A running program. Dropped, it is killed.
+struct Lightningd {
+    child: Child,
+    log: Lines<BufReader<ChildStdout>>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_leyden-node"), dir.path().join("lightningd")).unwrap();
+        Self { dir, rpc_port: chain::serve().await.port() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "no plugin of a node: the node itself")]
+    fn command(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(self.path("lightningd"));
+        command
+            .args(options)
+            .arg("--network=regtest")
+            .arg(format!("--lightning-dir={}", self.dir.path().display()))
+            .arg(format!("--bitcoin-rpcport={}", self.rpc_port))
+            .arg("--addr=127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end: exit code, standard output, standard error.
+    fn run(&self, options: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command(options).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn start(&self, options: &[&str]) -> Lightningd {
+        let mut child = self.command(options).spawn().unwrap();
+        let log = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lightningd = Lightningd { child, log };
+        lightningd.wait_for_log("Server started with public key 0");
+        lightningd
+    }
+
+    /// The answer to `stop`: behind it the connection ends.
+    fn stop(&self) -> String {
+        let mut client = UnixStream::connect(self.path("regtest/lightning-rpc")).unwrap();
+        client.write_all(br#"{"jsonrpc":"2.0","id":"t","method":"stop","params":[]}"#).unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        reply
+    }
+}
+
+impl Lightningd {
+    /// Reads the log on its standard output up to a line that has this.
+    fn wait_for_log(&mut self, text: &str) -> String {
+        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("the log ended without {text:?}"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Lightningd {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_version_is_one_line() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.run(&["--version"]), (Some(0), "v26.06.6\n".to_owned(), String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_cannot_do_is_told_on_standard_error_in_lightningds_words() {
+    let bench = Bench::new().await;
+    for (option, complaint) in [
+        ("--nonsense=1", "--nonsense=1: unknown option"),
+        ("--rescan=x", "--rescan=x: 'x' is not a number"),
+        ("--disable-dns=1", "--disable-dns=1: doesn't allow an argument"),
+        ("--dev-fast-gossip", "--dev-fast-gossip: requires --developer"),
+        ("--log-file=/nowhere/log", "--log-file=/nowhere/log: Failed to open: No such file or directory"),
+    ] {
+        let (code, _, stderr) = bench.run(&[option]);
+        assert_eq!((code, stderr), (Some(1), format!("lightningd: {complaint}\n")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_files_are_where_others_look_for_them() {
+    let bench = Bench::new().await;
+    let mut lightningd = bench.start(&[]);
+    assert_eq!(fs::read(bench.path("regtest/gossip_store")).unwrap()[0], 16);
+    let pid = format!("{}\n", lightningd.child.id());
+    assert_eq!(read(&bench.path("lightningd-regtest.pid")), pid);
+    if cfg!(target_os = "linux") {
+        let proc = PathBuf::from(format!("/proc/{}", lightningd.child.id()));
+        assert_eq!(read(&proc.join("comm")), "lightningd\n");
+        assert_eq!(fs::read_link(proc.join("cwd")).unwrap(), bench.path("regtest").canonicalize().unwrap());
+    }
+    let (code, _, stderr) = bench.run(&[]);
+    let complaint = "lightningd already running? Error locking PID file: Resource temporarily unavailable";
+    assert_eq!((code, stderr), (Some(11), format!("lightningd: {complaint}\n")));
+
+    let answer = r#"{"jsonrpc":"2.0","id":"t","result":{"result":"Shutdown complete"}}"#;
+    assert_eq!(bench.stop(), format!("{answer}\n\n"));
+    assert_eq!(lightningd.ended().code(), Some(0));
+    assert!(!bench.path("lightningd-regtest.pid").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_kills_it_and_the_next_one_starts_where_it_was() {
+    let bench = Bench::new().await;
+    let mut lightningd = bench.start(&[]);
+    lightningd.signal(Signal::TERM);
+    assert_eq!(lightningd.ended().signal(), Some(15));
+    let lightningd = bench.start(&[]);
+    assert_eq!(read(&bench.path("lightningd-regtest.pid")), format!("{}\n", lightningd.child.id()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_logs_are_appended_to_and_opened_again_on_sighup() {
+    let bench = Bench::new().await;
+    let (log, moved) = (bench.path("log"), bench.path("log.1"));
+    fs::write(&log, "what was there\n").unwrap();
+    let log_file = format!("--log-file={}", log.display());
+    // Standard output comes last: what is seen there is in the file.
+    let options = [&*log_file, "--log-file=-", "--log-prefix=one ", "--log-level=debug"];
+    let mut lightningd = bench.start(&options);
+    fs::rename(&log, &moved).unwrap();
+    lightningd.signal(Signal::HUP);
+    let line = lightningd.wait_for_log("Started log due to SIGHUP");
+
+    let old = read(&moved);
+    assert!(old.starts_with("what was there\n\n\n\n\none 2"), "{old}");
+    assert!(old.ends_with("lightningd: Ending log due to SIGHUP\n"), "{old}");
+    assert_eq!(read(&log), format!("{line}\n"));
+    let (time, rest) = line.strip_prefix("one ").unwrap().split_once(' ').unwrap();
+    assert_eq!((time.len(), rest), (24, "INFO    lightningd: Started log due to SIGHUP"));
+}
