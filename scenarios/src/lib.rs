@@ -18,7 +18,7 @@
 //! | [`scenario`](mod@scenario) | what a scenario is, and how it is played |
 //! | `table` | the list |
 //! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
-//! | `options`, `init` | the values of options, and how they are listed and changed; what `init` tells |
+//! | `options`, `setconfig`, `init` | the values of options, and how they are listed; changing them; what `init` tells |
 //! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
 //! | `hooks` | what all hooks have in common: order, chains, deaths, fatal answers |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
@@ -46,6 +46,7 @@ mod peers;
 mod releases;
 mod rpc_command;
 pub mod scenario;
+mod setconfig;
 mod socket;
 mod table;
 mod topics;

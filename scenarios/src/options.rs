@@ -1,13 +1,13 @@
-//! Options: where their values come from, how they are listed, and how they are changed while the node runs.
+//! Options: where their values come from, and how they are listed.
 
 use std::fs;
 
-use leyden::{Call, Deprecated, Mock, Net, NetBuilder, Node, OptionType, PluginOption, Reply, Result};
+use leyden::{Capability, Deprecated, Mock, Net, Node, OptionType, PluginOption, Profile, Result};
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
 
-fn option(name: &str, option_type: OptionType) -> PluginOption {
+pub(crate) fn option(name: &str, option_type: OptionType) -> PluginOption {
     PluginOption::new(name, option_type, "an option")
 }
 
@@ -20,12 +20,12 @@ async fn path_of(node: &Node, plugin: &str) -> Result<Value> {
 }
 
 /// A text as reports quote it.
-fn in_report(text: &str) -> String {
+pub(crate) fn in_report(text: &str) -> String {
     let quoted = format!("{text:?}");
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-async fn listed(node: &Node, name: &str) -> Result<Value> {
+pub(crate) async fn listed(node: &Node, name: &str) -> Result<Value> {
     Ok(node.rpc("listconfigs", json!({ "config": name })).await?["configs"][name].take())
 }
 
@@ -130,154 +130,6 @@ async fn list_options(net: &Net) -> Result {
     Ok(())
 }
 
-fn dynamic(name: &str, option_type: OptionType) -> PluginOption {
-    PluginOption { dynamic: true, ..option(name, option_type) }
-}
-
-fn says(value: &'static str) -> impl Fn(&Call) -> bool {
-    move |call| call.params()["val"] == value
-}
-
-/// A plugin with options that change, which dislikes two values.
-fn changeable(name: &str) -> Mock {
-    Mock::method("setconfig")
-        .when(says("bad"))
-        .reply(Reply::error(-77, "no \"bad\""))
-        .and(Mock::method("setconfig").when(says("odd")).reply(Reply::result(1).without("result")))
-        .and(Mock::method("setconfig"))
-        .and(Mock::method("check").when(says("bad")).reply(Reply::error(-78, "would be bad")))
-        .and(Mock::method("check"))
-        .named(name)
-}
-
-pub(crate) fn changed_options() -> Scenario {
-    let net = || -> NetBuilder {
-        let mock = changeable("changeable")
-            .option(option("fixed", OptionType::String))
-            .option(dynamic("text", OptionType::String).default("x"))
-            .option(dynamic("number", OptionType::Int))
-            .option(dynamic("flag", OptionType::Flag))
-            .option(dynamic("switch", OptionType::Bool).default("false"))
-            .option(PluginOption { multi: true, ..dynamic("several", OptionType::String) })
-            .manifest(|manifest| manifest.cancheck = true);
-        let unchecked = changeable("unchecked").option(dynamic("unchecked", OptionType::String));
-        Net::builder()
-            .nodes(["l1"])
-            .mount("l1", mock)
-            .mount("l1", unchecked)
-            .broken_log("l1", "Invalid setconfig")
-    };
-    Scenario::new(
-        "setconfig asks the plugin, and what it takes is kept in a file or for the time being",
-        net,
-        |net| Box::pin(change_options(net)),
-    )
-    .golden_view("l1", "changeable", |all| all.only(["setconfig", "check", "init"]))
-}
-
-async fn change_options(net: &Net) -> Result {
-    let [l1] = net.nodes();
-    l1.stop().await?;
-    let config = l1.lightning_dir().join("regtest/config");
-    fs::write(&config, "several=a\ntext=b")?;
-    l1.start().await?;
-    take_changes(&l1).await?;
-    refuse_changes(&l1).await?;
-    check_changes(&l1).await?;
-    take_several(&l1).await?;
-
-    let text = fs::read_to_string(&config)?;
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "# setconfig commented out (see config.setconfig): several=a");
-    assert_eq!(lines[1], "# setconfig commented out (see config.setconfig): text=b");
-    assert!(lines[2].starts_with("# Inserted by setconfig "), "{text}");
-    assert_eq!(lines[3..], ["include config.setconfig"]);
-
-    l1.restart().await?;
-    let init = l1.mock("changeable").expect("it is mounted").calls("init").pop().expect("it was started");
-    let kept = json!({"text": "new2", "number": 5, "flag": true, "switch": true});
-    assert_eq!(init.params()["options"], kept, "what was transient is forgotten");
-    Ok(())
-}
-
-/// Asserts what `setconfig` answers, but for the plugin.
-async fn set(node: &Node, params: Value, expected: Value) -> Result {
-    let mut answer = node.rpc("setconfig", params.clone()).await?;
-    answer["config"].as_object_mut().expect("an object").shift_remove("plugin");
-    assert_eq!(answer, json!({ "config": expected }), "{params}");
-    Ok(())
-}
-
-async fn take_changes(node: &Node) -> Result {
-    let file = node.lightning_dir().join("regtest/config.setconfig").display().to_string();
-    let kept = |name: &str, member: &str, value: Value, line: u32| json!({"config": name, member: value, "source": format!("{file}:{line}"), "dynamic": true});
-    set(node, json!(["text", "new"]), kept("text", "value_str", json!("new"), 2)).await?;
-    set(node, json!({"config": "text", "val": "new2"}), kept("text", "value_str", json!("new2"), 2)).await?;
-    set(node, json!(["number", 5]), kept("number", "value_int", json!(5), 3)).await?;
-    set(node, json!(["flag"]), kept("flag", "set", json!(true), 4)).await?;
-    set(node, json!(["switch", "yes"]), kept("switch", "value_bool", json!(true), 5)).await?;
-    set(node, json!(["min-capacity-sat", 7]), kept("min-capacity-sat", "value_int", json!(7), 6)).await?;
-    let transient = json!({"config": "text", "val": "briefly", "transient": true});
-    let expected = json!({
-        "config": "text", "value_str": "briefly", "source": "setconfig transient", "dynamic": true,
-    });
-    set(node, transient, expected).await?;
-    assert_eq!(listed(node, "text").await?["value_str"], "briefly");
-    node.wait_for_log("INFO +lightningd: setconfig: text new \\(updated .*config.setconfig:2\\)").await?;
-    node.wait_for_log("INFO +lightningd: setconfig: flag SET ").await?;
-    node.wait_for_log("INFO +lightningd: setconfig: text briefly \\(updated NULL:0\\)").await?;
-    Ok(())
-}
-
-async fn refuse_changes(node: &Node) -> Result {
-    let cases = [
-        (json!(["text", "bad"]), -77, r#"no \"bad\""#),
-        (json!(["text", "odd"]), -1, "Malformed setvalue text plugin return"),
-        (json!(["text"]), -32602, "text requires a value"),
-        (json!(["flag", true]), -32602, "flag does not take a value"),
-        (json!(["min-capacity-sat", "x"]), -32602, "Error setting min-capacity-sat: 'x' is not a number"),
-        (json!(["fixed", "x"]), -32602, r#"config: Not a dynamic config option: invalid token '"fixed"'"#),
-        (json!(["nonesuch"]), -32602, r#"config: Unknown config option: invalid token '"nonesuch"'"#),
-        (
-            json!({"config": "text", "val": ["x"]}),
-            -32602,
-            "text is not a multi option: val must not be an array",
-        ),
-        (json!({"config": "several", "val": "x"}), -32602, "several is a multi option: val must be an array"),
-    ];
-    for (params, code, text) in cases {
-        let error = node.rpc("setconfig", params.clone()).await.expect_err("it is refused");
-        assert_eq!(error.code(), code, "{params}: {error}");
-        assert!(error.headline().contains(&in_report(text)), "{params}: {error}");
-    }
-    assert_eq!(listed(node, "text").await?["value_str"], "briefly");
-    Ok(())
-}
-
-async fn check_changes(node: &Node) -> Result {
-    let checked = json!({"command_to_check": "setconfig"});
-    for params in [json!(["setconfig", "text", "good"]), json!(["setconfig", "unchecked", "bad"])] {
-        assert_eq!(node.rpc("check", params).await?, checked);
-    }
-    let error = node.rpc("check", json!(["setconfig", "text", "bad"])).await.expect_err("the plugin minds");
-    assert_eq!(error.code(), -78, "{error}");
-    assert_eq!(listed(node, "text").await?["value_str"], "briefly", "a check changes nothing");
-    Ok(())
-}
-
-async fn take_several(node: &Node) -> Result {
-    let values = |all: Value| json!({"config": "several", "val": all});
-    let mut answer = node.rpc("setconfig", values(json!(["b", "c"]))).await?["config"].take();
-    assert_eq!(answer["values_str"].take(), json!(["b", "c"]));
-    let transient = json!({"config": "several", "val": ["d"], "transient": true});
-    let mut answer = node.rpc("setconfig", transient).await?["config"].take();
-    assert_eq!(answer["values_str"].take(), json!(["d"]));
-    assert_eq!(answer["sources"].take(), json!(["setconfig transient"]));
-    let mut answer = node.rpc("setconfig", json!({"config": "several"})).await?["config"].take();
-    assert_eq!(answer["values_str"].take(), json!([]), "without values there are none");
-    Ok(())
-}
-
 pub(crate) fn options_at_plugin_start() -> Scenario {
     let net = || Net::builder().nodes(["l1"]).mount("l1", Mock::plugin("resident"));
     Scenario::new("options that come with `plugin start` count until the plugin ends", net, |net| {
@@ -371,5 +223,49 @@ async fn use_deprecated_options(net: &Net) -> Result {
     assert_eq!(error.code(), -3, "{error}");
     assert!(error.headline().contains("/aged: deprecated option (will be removed!)"), "{error}");
     l1.wait_for_log("DEBUG +plugin-manager: Note: disallowing deprecated aged.--now").await?;
+    Ok(())
+}
+
+pub(crate) fn older_listconfigs() -> Scenario {
+    let net = || {
+        let mock = Mock::plugin("optioned")
+            .option(option("number", OptionType::Int).default("0x10"))
+            .option(option("switch", OptionType::Bool).default("1"))
+            .option(option("absent", OptionType::String))
+            .option(PluginOption { multi: true, ..option("several", OptionType::String) });
+        Net::builder()
+            .nodes(["l1"])
+            .profile(Profile::V23_02)
+            .mount("l1", mock)
+            .option("l1", "rescan", 2)
+            .option("l1", "several", "one")
+    };
+    Scenario::new(
+        "up to v23.05, listconfigs has no sources, lists plugins with their options, and there is no setconfig",
+        net,
+        |net| Box::pin(list_as_of_old(net)),
+    )
+    .needs(Capability::AnyProfile)
+}
+
+async fn list_as_of_old(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let all = l1.rpc("listconfigs", json!({})).await?;
+    assert_eq!(all["# version"], "v23.02.2");
+    assert_eq!((&all["rescan"], &all["network"]), (&json!(2), &json!("regtest")));
+    assert_eq!(all.get("number"), None, "options of plugins are listed with the plugins");
+    let plugin = json!({
+        "path": path_of(&l1, "optioned").await?,
+        "name": "optioned",
+        "options": {"number": 16, "switch": true, "several": ["one"]},
+    });
+    assert_eq!((&all["plugins"], &all["important-plugins"]), (&json!([plugin]), &json!([])));
+
+    assert_eq!(l1.rpc("listconfigs", json!(["rescan"])).await?, json!({"rescan": 2}));
+    let error = l1.rpc("listconfigs", json!(["nonesuch"])).await.expect_err("there is no such option");
+    assert_eq!(error.code(), -32602);
+    assert!(error.headline().contains("Unknown config option nonesuch"), "{error}");
+    let error = l1.rpc("setconfig", json!(["rescan", 3])).await.expect_err("it came with v23.08");
+    assert_eq!(error.code(), -32601, "{error}");
     Ok(())
 }

@@ -15,7 +15,8 @@ macro_rules! every_scenario {
     ($then:ident) => {
         $then! {
             manifest: options_of_every_type manifest_in_pieces bad_manifests taken_names;
-            options: listed_options changed_options options_at_plugin_start deprecated_options;
+            options: listed_options options_at_plugin_start deprecated_options older_listconfigs;
+            setconfig: changed_options;
             init: proxy_in_init features_of_plugins;
             lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
             pass_through: pass_through progress;

@@ -57,6 +57,9 @@ impl SetConfig {
 impl State {
     /// `setconfig config [val] [transient]`.
     pub(crate) fn command_setconfig(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
+        if !self.profile.listconfigs_tells_sources() {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'setconfig'"));
+        }
         let shape = [Param::required("config"), Param::optional("val"), Param::optional("transient")];
         let change = self.change_asked_for(request, &shape, false)?;
         self.change_option(change)

@@ -169,3 +169,44 @@ fn replace(path: &Path, number: usize, expected: &str, with: Option<&str>) -> Re
     let verb = if with.is_some() { "replaced" } else { "commented out" };
     Ok(format!("setconfig: {verb} line {number} of {} ({expected})", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn var(path: &Path, number: usize, line: &str) -> ConfigVar {
+        ConfigVar::new(Source::File(ConfigFile::Network, path.to_owned(), number), line)
+    }
+
+    #[test]
+    fn a_line_that_has_changed_meanwhile_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        fs::write(&file, "limit=3\nlimit=4").unwrap();
+        assert_eq!(check_unchanged(&var(&file, 2, "limit=4")), Ok(()));
+        let why = |number, line| check_unchanged(&var(&file, number, line)).unwrap_err();
+        let name = file.display();
+        assert_eq!(why(1, "limit=5"), format!("Configfile {name} line 1 changed from limit=5 to limit=3!"));
+        assert_eq!(why(3, "limit=5"), format!("Configfile {name} no longer has 3 lines!"));
+        fs::remove_file(&file).unwrap();
+        assert!(why(1, "limit=3").starts_with(&format!("Could not load configfile {name}: ")));
+    }
+
+    #[test]
+    fn a_line_is_appended_as_a_line_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        assert!(append(&file, "a", true).is_err(), "the file must be there");
+        assert_eq!(append(&file, "a", false), Ok(1));
+        fs::write(&file, "a\nb").unwrap();
+        assert_eq!(append(&file, "c", true), Ok(3));
+        assert_eq!(
+            replace(&file, 2, "b", None),
+            Ok(format!("setconfig: commented out line 2 of {} (b)", file.display()))
+        );
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "a\n# setconfig commented out (see config.setconfig): b\nc\n"
+        );
+    }
+}

@@ -192,7 +192,8 @@ impl Profile {
         }
     }
 
-    /// Whether `listconfigs` tells where values come from (v23.08), in a `configs` of its own.
+    /// Whether `listconfigs` tells where values come from (v23.08), in a `configs` of its own, and `setconfig`
+    /// is there to change them.
     #[must_use]
     pub const fn listconfigs_tells_sources(self) -> bool {
         matches!(self, Self::V26_06)
