@@ -21,6 +21,9 @@ def test_options(node_factory):
     l1 = node_factory.get_node(options=given)
     assert l1.rpc.greet() == {"words": ["HEJ WORLD AND YOU AND ME"] * 2, "hat": "off"}
 
+    configs = l1.rpc.listconfigs()["configs"]
+    assert (configs["times"]["value_int"], configs["times"]["plugin"]) == (2, GREETER)
+
     # A value that the option cannot have ends a node before it is up, as it ends lightningd.
     given["times"] = "often"
     l2 = node_factory.get_node(options=given, start=False, may_fail=True, expect_fail=True)

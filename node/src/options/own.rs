@@ -17,9 +17,15 @@ pub(crate) const OPTIONS: &[Opt] = &[
         .shown(|config| Some(config.lightning_dir.display().to_string())),
     Opt::value("network", "regtest, the only network there is", Shape::Text, network)
         .shown(|_| Some("regtest".to_owned())),
+    Opt::flag("regtest", "the network, once more", |_| {}),
     Opt::value("release-profile", "the release to be: manual, v0.10, v23.02, v26.06", Shape::Text, profile)
         .shown(|config| Some(config.profile.to_string())),
     Opt::instead("version", "print the version", Instead::Version),
+    Opt::value("rpc-file", "the Unix socket for commands", Shape::Text, |config, value| {
+        config.rpc_file = PathBuf::from(value);
+        Ok(())
+    })
+    .shown(|config| Some(config.rpc_file.display().to_string())),
     Opt::value("allow-deprecated-apis", "allow what is deprecated", Shape::Bool, |config, value| {
         config.allow_deprecated_apis = boolean(value)?;
         Ok(())
@@ -40,6 +46,11 @@ pub(crate) const OPTIONS: &[Opt] = &[
     .shown(|config| Some(config.always_use_proxy.to_string())),
     Opt::flag("help", "print this", |config| config.help = true),
     Opt::value("alias", "the name of the node", Shape::Text, alias).keeps_space(),
+    Opt::value("pid-file", "the file for the process id", Shape::Text, |config, value| {
+        config.pid_file = Some(PathBuf::from(value));
+        Ok(())
+    })
+    .shown(|config| config.pid_file.as_ref().map(|path| path.display().to_string())),
     Opt::value("rescan", "how many known blocks to look at again", Shape::Int, rescan)
         .shown(|config| Some(config.rescan.to_string())),
     Opt::value("min-capacity-sat", "the smallest channel to take", Shape::Int, |config, value| {
@@ -49,6 +60,8 @@ pub(crate) const OPTIONS: &[Opt] = &[
     .dynamic()
     .shown(|config| Some(config.min_capacity_sat.to_string())),
     Opt::value("addr", "where to take peers: 127.0.0.1:9735; port 0 is any", Shape::Text, addr).multi(),
+    Opt::value("bind-addr", "the same: this node does not announce itself", Shape::Text, addr).multi(),
+    Opt::flag("offline", "take no peers", |config| config.addr = None),
     Opt::value("proxy", "tell plugins of this proxy: address or address:port", Shape::Text, proxy),
     Opt::value(
         "i-promise-to-fix-broken-api-user",
@@ -62,6 +75,16 @@ pub(crate) const OPTIONS: &[Opt] = &[
     .multi(),
     Opt::value("log-level", "io, trace, debug, info, unusual or broken", Shape::Text, log_level)
         .shown(|config| Some(config.log_level.name().to_owned())),
+    Opt::value(
+        "log-timestamps",
+        "begin every line of the log with its time",
+        Shape::Bool,
+        |config, value| {
+            config.log_timestamps = boolean(value)?;
+            Ok(())
+        },
+    )
+    .shown(|config| Some(config.log_timestamps.to_string())),
     Opt::value("log-prefix", "stands before every line of the log", Shape::Text, log_prefix).keeps_space(),
     Opt::value("log-file", "append the log to this file; - is standard output", Shape::Text, log_file)
         .multi(),

@@ -145,6 +145,19 @@ async fn its_files_are_where_others_look_for_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn its_files_may_have_other_names() {
+    let bench = Bench::new().await;
+    let pid_file = format!("--pid-file={}", bench.path("pid").display());
+    let options = [&*pid_file, "--rpc-file=rpc", "--log-timestamps=false"];
+    let mut lightningd = bench.start(&options);
+    assert_eq!(read(&bench.path("pid")), format!("{}\n", lightningd.child.id()));
+    assert!(bench.path("regtest/rpc").exists() && !bench.path("regtest/lightning-rpc").exists());
+    lightningd.signal(Signal::TERM);
+    let rest: Vec<String> = lightningd.log.by_ref().map(Result::unwrap).collect();
+    assert!(rest.iter().all(|line| line.starts_with("DEBUG") || line.starts_with("INFO")), "{rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_kills_it_and_the_next_one_starts_where_it_was() {
     let bench = Bench::new().await;
     let mut lightningd = bench.start(&[]);
