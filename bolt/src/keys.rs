@@ -113,6 +113,12 @@ impl HsmSecret {
         Wallet { base, network, secp, bip86: matches!(self, Self::Seed(_)) }
     }
 
+    /// A secret for somebody else, bound to `info`: the answer to `makesecret`.
+    pub fn derived_secret(&self, info: &[u8]) -> [u8; 32] {
+        let base: [u8; 32] = hkdf_sha256(&[], self.bytes(), b"derived secrets");
+        hkdf_sha256(&[], &base, info)
+    }
+
     /// The BIP 32 root that hsmd stretches out of a raw secret.
     fn legacy_master(&self, kind: NetworkKind) -> Xpriv {
         (0u32..)

@@ -68,8 +68,15 @@ pub(crate) enum PluginInput {
 /// From a client of the RPC socket.
 #[derive(Debug)]
 pub(crate) enum RpcInput {
-    /// One JSON value.
+    /// One JSON object with a member `jsonrpc`.
     Request(String),
+    /// One JSON value without.
+    Unversioned {
+        /// The value.
+        text: String,
+        /// Everything that had arrived behind it: lightningd quotes that, too.
+        behind: Vec<u8>,
+    },
     /// Bytes that cannot be JSON.
     NotJson(Vec<u8>),
     /// The client hung up.
@@ -128,4 +135,6 @@ pub(crate) enum Timer {
     Shutdown,
     /// An unpaid invoice may have expired.
     ExpireInvoices,
+    /// Somebody has waited for any invoice to be paid; by number.
+    WaitAnyInvoice(u64),
 }

@@ -1,5 +1,7 @@
 //! The end of a node (`lightningd.c:main` behind `stop:`, `plugin.c:shutdown_plugins`).
 
+use crate::command::Command;
+use crate::command::params::Params;
 use crate::event::{Exit, LogLevel};
 use crate::input::Timer;
 use crate::jsonrpc::{Client, RpcRequest};
@@ -17,16 +19,25 @@ pub(crate) struct Shutdown {
     client: Option<Client>,
 }
 
-impl State {
-    /// `stop`: answered last, when every plugin is gone.
-    pub(crate) fn command_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        crate::command::params::Params::parse(request, &[], false)?;
-        self.shutdown.client.get_or_insert(request.client.clone());
-        self.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
-        self.shut_down();
-        Ok(())
+/// `stop`: answered last, when every plugin is gone.
+pub(crate) struct Stop;
+
+impl Command for Stop {
+    const NAME: &'static str = "stop";
+
+    fn parse(_: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self)
     }
 
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.shutdown.client.get_or_insert(request.client.clone());
+        node.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
+        node.shut_down();
+        Ok(())
+    }
+}
+
+impl State {
     /// Something happened with which the node cannot go on, but which is no crash: an important plugin is gone.
     pub(crate) fn leave_main_loop(&mut self, code: i32) {
         if self.phase == Phase::Manifests {

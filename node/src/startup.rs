@@ -35,8 +35,7 @@ pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
     } else {
         hsm_secret(&secret_file, &mut entropy, config.profile)?
     };
-    let (node_key, wallet) = (secret.node_key(), secret.wallet(Network::Regtest));
-    let mut state = State::new(config, host.clock.clone(), entropy, log, node_key, wallet);
+    let mut state = State::new(config, host.clock.clone(), entropy, log, secret);
     state.made_secret = made_secret;
     Ok(state)
 }

@@ -5,11 +5,12 @@
 //! modules as further `impl State` blocks, named after lightningd's files.
 
 use crate::chain::topology::Topology;
+use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
 use crate::input::{Input, Step, Timer};
-use crate::jsonrpc::Connections;
+use crate::jsonrpc::connection::Connections;
 use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
 use crate::output::Output;
@@ -20,9 +21,10 @@ use crate::plugin::hook::order::Hooks;
 use crate::plugin::request::Requests;
 use crate::shutdown::Shutdown;
 use crate::world::{Clock, Entropy};
+use bitcoin::Network;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
-use leyden_bolt::FeatureSet;
 use leyden_bolt::keys::Wallet;
+use leyden_bolt::{FeatureSet, HsmSecret};
 use leyden_protocol::Profile;
 use std::net::SocketAddr;
 
@@ -57,6 +59,7 @@ pub(crate) struct State {
     pub(crate) node_key: SecretKey,
     pub(crate) node_id: PublicKey,
     pub(crate) wallet: Wallet,
+    pub(crate) hsm_secret: HsmSecret,
     pub(crate) features: FeatureSet,
     /// What peers are told of them: connectd is started before plugins answer `init`, and not told of those
     /// that go with a plugin which disables itself then.
@@ -70,6 +73,7 @@ pub(crate) struct State {
     /// The last one about an answer to `rpc_command`.
     pub(crate) rpc_command_complaint: Complaint,
     pub(crate) connections: Connections,
+    pub(crate) invoice_waiters: InvoiceWaiters,
     /// Set when the node is to leave its main loop, after what is being handled, with this exit code
     /// (`lightningd.c:lightningd_exit`).
     pub(crate) leave: Option<i32>,
@@ -91,9 +95,9 @@ impl State {
         clock: Clock,
         entropy: Entropy,
         log: Log,
-        node_key: SecretKey,
-        wallet: Wallet,
+        hsm_secret: HsmSecret,
     ) -> Self {
+        let node_key = hsm_secret.node_key();
         Self {
             profile: config.profile,
             phase: Phase::Manifests,
@@ -104,7 +108,8 @@ impl State {
             entropy,
             node_key,
             node_id: node_key.public_key(&Secp256k1::signing_only()),
-            wallet,
+            wallet: hsm_secret.wallet(Network::Regtest),
+            hsm_secret,
             features: FeatureSet::from_hex(&config.profile.features()).expect("a release's features are hex"),
             peer_features: FeatureSet::default(),
             made_secret: false,
@@ -114,6 +119,7 @@ impl State {
             hooks: Hooks::default(),
             rpc_command_complaint: "",
             connections: Connections::default(),
+            invoice_waiters: InvoiceWaiters::default(),
             leave: None,
             shutdown: Shutdown::default(),
             peers: Peers::default(),
@@ -149,6 +155,7 @@ impl State {
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
+            Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),
             Input::Failed(exit) => self.exit = Some(exit),
         }
         if let Some(code) = self.leave.take() {
@@ -162,6 +169,14 @@ impl State {
     /// Before it is open: nothing that may touch it happens earlier.
     pub(crate) fn db(&mut self) -> &mut Db {
         self.db.as_mut().expect("the database is opened before anything is stored")
+    }
+
+    /// What is in the database, to be looked at only.
+    ///
+    /// # Panics
+    /// Before it is open.
+    pub(crate) fn stored(&self) -> &Db {
+        self.db.as_ref().expect("the database is opened before anything is stored")
     }
 
     /// The database, if it is open already.

@@ -4,15 +4,14 @@
 //! releases itself. Where a row of the protocol differs between releases, it gets a method here, or in the
 //! module of its subject: `life` is about the life of plugins.
 
-mod life;
-
 mod amount;
 mod database;
 mod features;
-mod manifest;
-
 mod hook;
+mod life;
+mod manifest;
 mod notification;
+mod rpc;
 
 use crate::id::IdForm;
 pub use manifest::TakenOption;
@@ -140,12 +139,6 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
-    /// Whether the result of `stop` is an object with a `result`, not a bare string.
-    #[must_use]
-    pub const fn stop_answers_with_object(self) -> bool {
-        matches!(self, Self::V26_06)
-    }
-
     /// The first byte of the file `gossip_store`: the version of its format.
     #[must_use]
     pub const fn gossip_store_version(self) -> u8 {
@@ -159,12 +152,6 @@ impl Profile {
     /// Whether a `gossip_store` begins with a record that tells it from others.
     #[must_use]
     pub const fn gossip_store_has_uuid(self) -> bool {
-        matches!(self, Self::V26_06)
-    }
-
-    /// Whether an RPC request must have a `jsonrpc` member.
-    #[must_use]
-    pub const fn rpc_needs_jsonrpc(self) -> bool {
         matches!(self, Self::V26_06)
     }
 }

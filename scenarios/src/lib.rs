@@ -22,6 +22,7 @@
 //! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
 //! | `hooks` | what all hooks have in common: order, chains, deaths, fatal answers |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
+//! | `rpc_socket`, `rpc_methods` | requests, callers, `check`, `filter`; ids, deprecated methods |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
@@ -45,6 +46,8 @@ mod pass_through;
 mod peers;
 mod releases;
 mod rpc_command;
+mod rpc_methods;
+mod rpc_socket;
 pub mod scenario;
 mod setconfig;
 mod socket;
@@ -52,4 +55,5 @@ mod table;
 mod topics;
 
 pub use scenario::{Golden, Played, Scenario};
+pub use socket::Client;
 pub use table::{scenario, scenarios};

@@ -9,25 +9,31 @@ use tokio::net::UnixStream;
 const END: &[u8] = b"\n\n";
 
 /// A connection to a node's RPC socket.
-pub(crate) struct Client {
+pub struct Client {
     socket: UnixStream,
     received: Vec<u8>,
     deadline: Deadline,
 }
 
 impl Client {
-    pub(crate) async fn connect(node: &Node) -> Result<Self> {
+    /// Another connection to `node`.
+    pub async fn connect(node: &Node) -> Result<Self> {
         let socket = UnixStream::connect(node.rpc_file()).await?;
         Ok(Self { socket, received: Vec::new(), deadline: Deadline::standard(&Settings::from_env()) })
     }
 
     /// Sends a request as it stands.
-    pub(crate) async fn send(&mut self, request: &str) -> Result {
-        Ok(self.socket.write_all(request.as_bytes()).await?)
+    pub async fn send(&mut self, request: &str) -> Result {
+        self.send_bytes(request.as_bytes()).await
+    }
+
+    /// Sends a part of a request.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result {
+        Ok(self.socket.write_all(bytes).await?)
     }
 
     /// The next answer or notification, as it came.
-    pub(crate) async fn next(&mut self) -> Result<String> {
+    pub async fn next(&mut self) -> Result<String> {
         let deadline = self.deadline;
         deadline.limit("waiting for the node's next word on a connection", self.read()).await?
     }

@@ -1,7 +1,8 @@
 //! `datastore`, `listdatastore`, `deldatastore`: what plugins keep in the node's database
 //! (`lightningd/datastore.c`).
 
-use super::params::{Params, Shape, characters, invalid, wrong_token};
+use super::Command;
+use super::params::{Params, Shape, invalid, wrong_token};
 use crate::db::Db;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
@@ -30,7 +31,7 @@ impl Key {
         let Some(elements) = json::elements(token) else {
             return match token.starts_with('{') {
                 true => Err(wrong_token("key", "should be string or array", token)),
-                false => Ok(Self(vec![characters(token).to_owned()])),
+                false => Ok(Self(vec![json::content(token).to_owned()])),
             };
         };
         if elements.is_empty() {
@@ -38,7 +39,7 @@ impl Key {
         }
         let part = |element: &&str| match element.starts_with(['{', '[']) {
             true => Err(wrong_token("key", "should be string", element)),
-            false => Ok(characters(element).to_owned()),
+            false => Ok(json::content(element).to_owned()),
         };
         elements.iter().map(part).collect::<Result<_, _>>().map(Self)
     }
@@ -101,7 +102,7 @@ enum Mode {
 
 impl Mode {
     fn parse(params: &Params) -> Result<Self, RpcError> {
-        Ok(match params.raw("mode").map(characters) {
+        Ok(match params.raw("mode").map(json::content) {
             None | Some("must-create") => Self::MustCreate,
             Some("must-replace") => Self::MustReplace,
             Some("create-or-replace") => Self::CreateOrReplace,
@@ -125,17 +126,30 @@ impl Mode {
     }
 }
 
-impl State {
-    /// `datastore key [string] [hex] [mode] [generation]`.
-    pub(crate) fn command_datastore(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let optional = ["string", "hex", "mode", "generation"].map(Shape::optional);
-        let shape = [&[Shape::required("key")], &optional[..]].concat();
-        let params = Params::parse(request, &shape, false)?;
+/// `datastore key [string] [hex] [mode] [generation]`.
+pub(crate) struct Datastore {
+    key: Key,
+    data: Vec<u8>,
+    /// What is there already.
+    old: Option<Entry>,
+    mode: Mode,
+}
+
+impl Command for Datastore {
+    const NAME: &'static str = "datastore";
+    const TAKES: &'static [Shape] = &[
+        Shape::required("key"),
+        Shape::optional("string"),
+        Shape::optional("hex"),
+        Shape::optional("mode"),
+        Shape::optional("generation"),
+    ];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let key = Key::parse(params.required_raw("key")?)?;
         let string = params.optional_escaped_string("string")?;
-        // lightningd takes bad hex for none.
-        let hex = params.raw("hex").and_then(|raw| hex::decode(characters(raw)).ok());
-        let mode = Mode::parse(&params)?;
+        let hex = params.optional_hex("hex");
+        let mode = Mode::parse(params)?;
         let generation = params.optional_u64("generation")?;
         let data = match (string, hex) {
             (Some(_), Some(_)) => return Err(invalid("Cannot have both hex and string")),
@@ -146,69 +160,101 @@ impl State {
         if generation.is_some() && !mode.must_exist() {
             return Err(invalid("generation only valid with must-replace or must-append"));
         }
-        let entry = store(self.db(), key, data, mode, generation)?;
-        self.reply(&request.client, &entry.json());
-        Ok(())
+        let old = writable(node.stored(), &key, mode, generation)?;
+        Ok(Self { key, data, old, mode })
     }
 
-    /// `listdatastore [key]`: the key itself, or what is right below it.
-    pub(crate) fn command_listdatastore(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Shape::optional("key")], false)?;
-        let key = params.raw("key").map(Key::parse).transpose()?;
-        let entries = list(self.db(), key.as_ref());
-        self.reply(&request.client, &json!({ "datastore": entries }));
-        Ok(())
-    }
-
-    /// `deldatastore key [generation]`.
-    pub(crate) fn command_deldatastore(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("key"), Shape::optional("generation")];
-        let params = Params::parse(request, &shape, false)?;
-        let key = Key::parse(params.required_raw("key")?)?;
-        let generation = params.optional_u64("generation")?;
-        let entry = find(self.db(), &key)
-            .ok_or_else(|| RpcError::new(datastore_code::DEL_DOES_NOT_EXIST, "Key does not exist"))?;
-        if !entry.is_generation(generation) {
-            return Err(RpcError::new(datastore_code::DEL_WRONG_GENERATION, "generation is different"));
-        }
-        self.db().exec("DELETE FROM datastore WHERE key = ?", &[&key.stored()]);
-        self.reply(&request.client, &entry.json());
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let entry = self.store(node.db());
+        node.reply(&request.client, &entry.json());
         Ok(())
     }
 }
 
-/// Writes, and gives what is there now. Complaints come in lightningd's order.
-fn store(
-    db: &mut Db,
-    key: Key,
-    data: Vec<u8>,
-    mode: Mode,
-    generation: Option<u64>,
-) -> Result<Entry, RpcError> {
+impl Datastore {
+    /// Writes, and gives what is there now.
+    fn store(self, db: &mut Db) -> Entry {
+        let Self { key, data, old, mode } = self;
+        let Some(old) = old else {
+            db.exec("INSERT INTO datastore VALUES (?, ?, ?);", &[&key.stored(), &data, &0]);
+            return Entry { key, data, generation: 0 };
+        };
+        let data = if mode.appends() { [old.data, data].concat() } else { data };
+        let update = "UPDATE datastore SET data=?, generation=generation+1 WHERE key=?;";
+        db.exec(update, &[&data, &key.stored()]);
+        Entry { key, data, generation: old.generation + 1 }
+    }
+}
+
+/// `listdatastore [key]`: the key itself, or what is right below it.
+pub(crate) struct Listdatastore {
+    key: Option<Key>,
+}
+
+impl Command for Listdatastore {
+    const NAME: &'static str = "listdatastore";
+    const TAKES: &'static [Shape] = &[Shape::optional("key")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self { key: params.raw("key").map(Key::parse).transpose()? })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let entries = list(node.stored(), self.key.as_ref());
+        node.reply(&request.client, &json!({ "datastore": entries }));
+        Ok(())
+    }
+}
+
+/// `deldatastore key [generation]`.
+pub(crate) struct Deldatastore {
+    entry: Entry,
+}
+
+impl Command for Deldatastore {
+    const NAME: &'static str = "deldatastore";
+    const TAKES: &'static [Shape] = &[Shape::required("key"), Shape::optional("generation")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let key = Key::parse(params.required_raw("key")?)?;
+        let generation = params.optional_u64("generation")?;
+        let entry = find(node.stored(), &key)
+            .ok_or_else(|| RpcError::new(datastore_code::DEL_DOES_NOT_EXIST, "Key does not exist"))?;
+        if !entry.is_generation(generation) {
+            return Err(RpcError::new(datastore_code::DEL_WRONG_GENERATION, "generation is different"));
+        }
+        Ok(Self { entry })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.db().exec("DELETE FROM datastore WHERE key = ?", &[&self.entry.key.stored()]);
+        node.reply(&request.client, &self.entry.json());
+        Ok(())
+    }
+}
+
+/// Whether the key may be written, and what is there. Complaints come in lightningd's order.
+fn writable(db: &Db, key: &Key, mode: Mode, generation: Option<u64>) -> Result<Option<Entry>, RpcError> {
     if let Some(parent) = key.parents().find(|parent| find(db, parent).is_some()) {
         let text = format!("Parent key [{}] exists", parent.0.join(","));
         return Err(RpcError::new(datastore_code::UPDATE_NO_CHILDREN, text));
     }
-    if has_children(db, &key) {
+    if has_children(db, key) {
         return Err(RpcError::new(datastore_code::UPDATE_HAS_CHILDREN, "Key has children already"));
     }
-    let Some(old) = find(db, &key) else {
-        if mode.must_exist() {
-            return Err(RpcError::new(datastore_code::UPDATE_DOES_NOT_EXIST, "Key does not exist"));
+    let old = find(db, key);
+    match &old {
+        None if mode.must_exist() => {
+            Err(RpcError::new(datastore_code::UPDATE_DOES_NOT_EXIST, "Key does not exist"))
         }
-        db.exec("INSERT INTO datastore VALUES (?, ?, ?);", &[&key.stored(), &data, &0]);
-        return Ok(Entry { key, data, generation: 0 });
-    };
-    if mode == Mode::MustCreate {
-        return Err(RpcError::new(datastore_code::UPDATE_ALREADY_EXISTS, "Key already exists"));
+        Some(_) if mode == Mode::MustCreate => {
+            Err(RpcError::new(datastore_code::UPDATE_ALREADY_EXISTS, "Key already exists"))
+        }
+        Some(old) if !old.is_generation(generation) => {
+            Err(RpcError::new(datastore_code::UPDATE_WRONG_GENERATION, "generation is different"))
+        }
+        _ => Ok(old),
     }
-    if !old.is_generation(generation) {
-        return Err(RpcError::new(datastore_code::UPDATE_WRONG_GENERATION, "generation is different"));
-    }
-    let data = if mode.appends() { [old.data, data].concat() } else { data };
-    let update = "UPDATE datastore SET data=?, generation=generation+1 WHERE key=?;";
-    db.exec(update, &[&data, &key.stored()]);
-    Ok(Entry { key, data, generation: old.generation + 1 })
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
@@ -216,18 +262,18 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry { key: Key::from_stored(&key), data: row.get(1)?, generation: row.get(2)? })
 }
 
-fn find(db: &mut Db, key: &Key) -> Option<Entry> {
+fn find(db: &Db, key: &Key) -> Option<Entry> {
     db.rows("SELECT key, data, generation FROM datastore WHERE key = ?", &[&key.stored()], read).pop()
 }
 
-fn has_children(db: &mut Db, key: &Key) -> bool {
+fn has_children(db: &Db, key: &Key) -> bool {
     let (from, to) = key.children();
     let any = "SELECT 1 FROM datastore WHERE key >= ? AND key < ? LIMIT 1";
     !db.rows(any, &[&from, &to], |_| Ok(())).is_empty()
 }
 
 /// What is at `key`, or the first level below it; keys that only have something below them come without data.
-fn list(db: &mut Db, key: Option<&Key>) -> Vec<Value> {
+fn list(db: &Db, key: Option<&Key>) -> Vec<Value> {
     let columns = "SELECT key, data, generation FROM datastore";
     let entries = match key {
         None => db.rows(&format!("{columns} ORDER BY key"), &[], read),

@@ -1,6 +1,7 @@
 //! `decode` of BOLT 11 invoices (`plugins/offers.c:json_decode`, `common/bolt11_json.c`).
 
-use super::params::{Params, Shape, characters};
+use super::Command;
+use super::params::{Params, Shape};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use base64::Engine;
@@ -9,6 +10,7 @@ use bitcoin::{Address, Network, ScriptBuf};
 use leyden_bolt::SignedInvoice;
 use leyden_bolt::features::{FeatureError, Features};
 use leyden_bolt::invoice::{Description, ExtraField, InvoiceError, RouteHop};
+use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
 use serde_json::{Map, Value, json};
 
@@ -18,13 +20,23 @@ const OTHER_PREFIXES: [&str; 4] = ["lno", "lnr", "lni", "clnemerg"];
 /// The bytes of the hash that a rune begins with.
 const RUNE_BYTES: usize = 32;
 
-impl State {
-    /// `decode string`.
-    pub(crate) fn command_decode(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Shape::required("string")], false)?;
-        let text = characters(params.required_raw("string")?);
-        let invoice = decode(text, &self.features.invoice).map_err(|why| params.wrong("string", &why))?;
-        self.reply(&request.client, &invoice_json(&invoice));
+/// `decode string`.
+pub(crate) struct Decode {
+    invoice: SignedInvoice,
+}
+
+impl Command for Decode {
+    const NAME: &'static str = "decode";
+    const TAKES: &'static [Shape] = &[Shape::required("string")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let text = json::content(params.required_raw("string")?);
+        let invoice = decode(text, &node.features.invoice).map_err(|why| params.wrong("string", &why))?;
+        Ok(Self { invoice })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.reply(&request.client, &invoice_json(&self.invoice));
         Ok(())
     }
 }

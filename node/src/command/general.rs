@@ -1,36 +1,46 @@
 //! Commands about the node as a whole: `getinfo`, `help`, `notifications`, `check`.
 
 use super::params::{Params, Shape};
-use super::{COMMANDS, find};
+use super::{COMMANDS, Command, find};
+use crate::event::LogLevel;
+use crate::input::PluginId;
 use crate::jsonrpc::RpcRequest;
 use crate::peer::PeerState;
 use crate::peer::control::address_json;
 use crate::state::State;
+use leyden_protocol::json::content;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Value, json};
 
-impl State {
-    /// `getinfo` (`lightningd/peer_control.c:json_getinfo`).
-    pub(crate) fn command_getinfo(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        Params::parse(request, &[], false)?;
-        let features = &self.features;
-        let peers = self.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
-        let binding: Vec<Value> = self.binding.into_iter().map(address_json).collect();
+/// `getinfo` (`lightningd/peer_control.c:json_getinfo`).
+pub(crate) struct Getinfo;
+
+impl Command for Getinfo {
+    const NAME: &'static str = "getinfo";
+
+    fn parse(_: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self)
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let features = &node.features;
+        let peers = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
+        let binding: Vec<Value> = node.binding.into_iter().map(address_json).collect();
         let result = json!({
-            "id": self.node_id.to_string(),
-            "alias": self.alias(),
-            "color": self.color(),
+            "id": node.node_id.to_string(),
+            "alias": node.alias(),
+            "color": node.color(),
             "num_peers": peers,
             "num_pending_channels": 0,
             "num_active_channels": 0,
             "num_inactive_channels": 0,
             "address": [],
             "binding": binding,
-            "version": self.profile.version(),
-            "blockheight": self.topology.height(),
+            "version": node.profile.version(),
+            "blockheight": node.topology.height(),
             "network": "regtest",
             "fees_collected_msat": 0,
-            "lightning-dir": self.config.network_dir().display().to_string(),
+            "lightning-dir": node.config.network_dir().display().to_string(),
             "our_features": {
                 "init": features.init.to_string(),
                 "node": features.node.to_string(),
@@ -38,52 +48,124 @@ impl State {
                 "invoice": features.invoice.to_string(),
             },
         });
-        self.reply(&request.client, &result);
+        node.reply(&request.client, &result);
         Ok(())
     }
+}
 
-    /// `help [command]` (`lightningd/jsonrpc.c:json_help`).
-    pub(crate) fn command_help(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let wanted =
-            Params::parse(request, &[Shape::optional("command")], false)?.optional_string("command")?;
-        let own = COMMANDS.iter().map(|command| (command.name.to_owned(), command.usage.to_owned()));
-        let plugins = self.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
-        let mut all: Vec<(String, String)> =
+/// `help [command]` (`lightningd/jsonrpc.c:json_help`).
+pub(crate) struct Help {
+    /// Name and usage of what is to be shown.
+    entries: Vec<(String, String)>,
+}
+
+impl Command for Help {
+    const NAME: &'static str = "help";
+    const TAKES: &'static [Shape] = &[Shape::optional("command")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let own = COMMANDS.iter().map(|command| (command.name.to_owned(), command.usage()));
+        let plugins = node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
+        let mut entries: Vec<(String, String)> =
             own.chain(plugins.map(|method| (method.name.clone(), method.usage.clone()))).collect();
-        all.sort();
-        if let Some(wanted) = wanted {
-            all.retain(|(name, _)| *name == wanted);
-            if all.is_empty() {
+        entries.sort();
+        if let Some(wanted) = params.optional_string("command") {
+            entries.retain(|(name, _)| *name == wanted);
+            if entries.is_empty() {
                 return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command {wanted}")));
             }
         }
+        Ok(Self { entries })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let entry = |(name, usage): (String, String)| json!({ "command": format!("{name} {usage}") });
-        let help: Vec<Value> = all.into_iter().map(entry).collect();
-        self.reply(&request.client, &json!({ "help": help, "format-hint": "simple" }));
+        let help: Vec<Value> = self.entries.into_iter().map(entry).collect();
+        node.reply(&request.client, &json!({ "help": help, "format-hint": "simple" }));
         Ok(())
     }
+}
 
-    /// `notifications enable`: whether `progress` and `message` are wanted on this connection. The answer
-    /// is short because CLN's own client reads it into a small buffer.
-    pub(crate) fn command_notifications(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Shape::required("enable")], false)?;
-        let enable = params.optional_bool("enable")?.unwrap_or(false);
-        self.connections.set_notifications(request.client.connection, enable);
-        self.reply(&request.client, &json!({}));
-        Ok(())
+/// `notifications enable`: whether `progress` and `message` are wanted on this connection. The answer is
+/// short because CLN's own client reads it into a small buffer.
+pub(crate) struct Notifications {
+    enable: bool,
+}
+
+impl Command for Notifications {
+    const NAME: &'static str = "notifications";
+    const TAKES: &'static [Shape] = &[Shape::required("enable")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self { enable: params.boolean("enable")? })
     }
 
-    /// `check command_to_check …`: whether the command is known. Nothing is executed.
-    pub(crate) fn command_check(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Shape::required("command_to_check")], true)?;
-        let name = params.string("command_to_check")?;
-        if find(&name).is_none() && self.plugins.method(&name).is_none() {
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if let Some(connection) = node.connections.get_mut(request.client.connection) {
+            connection.notified = self.enable;
+        }
+        node.reply(&request.client, &json!({}));
+        Ok(())
+    }
+}
+
+/// `check command_to_check …`: whether the command would take its parameters. Nothing is executed.
+pub(crate) struct Check {
+    name: String,
+    /// The command's parameters, as JSON.
+    params: String,
+}
+
+impl Command for Check {
+    const NAME: &'static str = "check";
+    const TAKES: &'static [Shape] = &[Shape::required("command_to_check")];
+    const TAKES_MORE: bool = true;
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let name = content(params.required_raw("command_to_check")?);
+        if find(name).is_none() && node.plugins.method(name).is_none() {
             return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command '{name}'")));
         }
-        if name == "setconfig" {
-            return self.check_setconfig(request);
+        Ok(Self { name: name.to_owned(), params: params.without("command_to_check") })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if let Some((id, plugin)) = node.plugins.method(&self.name) {
+            let (can_check, source) = (plugin.manifest.cancheck, plugin.log_source());
+            node.check_method(id, can_check, &source, &self.name, request);
+            return Ok(());
         }
+        find(&self.name).map_or(Ok(()), |command| (command.check)(node, &self.params, request))
+    }
+
+    fn check(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        self.run(node, request)
+    }
+}
+
+impl State {
+    /// Answers a `check` with success.
+    pub(crate) fn reply_checked(&mut self, request: &RpcRequest, name: &str) {
         self.reply(&request.client, &json!({ "command_to_check": name }));
-        Ok(())
+    }
+
+    /// A plugin that can check its methods is asked; what others say to parameters is not known.
+    fn check_method(
+        &mut self,
+        id: PluginId,
+        can_check: bool,
+        source: &str,
+        name: &str,
+        request: &RpcRequest,
+    ) {
+        if self.profile.passes_check_on() {
+            if can_check {
+                return self.pass_through(id, Check::NAME, request);
+            }
+            let id = &request.client.id;
+            let text = format!("Plugin does not support check command for {name} (id {id})");
+            self.log(LogLevel::Unusual, source, &text);
+        }
+        self.reply_checked(request, name);
     }
 }

@@ -1,6 +1,7 @@
 //! `listconfigs`: every option with its value and where it was given
 //! (`lightningd/configs.c:json_listconfigs`).
 
+use super::Command;
 use super::params::{Params, Shape as Param, invalid};
 use crate::input::PluginId;
 use crate::jsonrpc::RpcRequest;
@@ -13,37 +14,48 @@ use leyden_protocol::message::RpcError;
 use leyden_protocol::option::PluginOption;
 use serde_json::{Map, Value, json};
 
-impl State {
-    /// `listconfigs [config]`.
-    pub(crate) fn command_listconfigs(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Param::optional("config")], false)?;
-        let wanted = params.optional_string("config")?;
-        if !self.profile.listconfigs_tells_sources() {
-            let unknown =
-                || invalid(format!("Unknown config option {}", wanted.as_deref().unwrap_or_default()));
-            let configs = self.older_configs(wanted.as_deref()).ok_or_else(unknown)?;
-            self.reply(&request.client, &configs);
-            return Ok(());
+/// `listconfigs [config]`.
+pub(crate) struct Listconfigs {
+    configs: Map<String, Value>,
+}
+
+impl Command for Listconfigs {
+    const NAME: &'static str = "listconfigs";
+    const TAKES: &'static [Param] = &[Param::optional("config")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let wanted = params.optional_string("config");
+        if !node.profile.listconfigs_tells_sources() {
+            let configs = node.older_configs(wanted.as_deref()).ok_or_else(|| {
+                invalid(format!("Unknown config option {}", wanted.as_deref().unwrap_or_default()))
+            })?;
+            return Ok(Self { configs });
         }
         let mut configs = Map::new();
         match wanted {
             Some(name) => {
-                let entry = self.option(&name);
+                let entry = node.option(&name);
                 let entry = entry.ok_or_else(|| params.wrong("config", "Unknown config option"))?;
-                configs.extend(self.config_of(&entry).map(|shown| (name, shown.into())));
+                configs.extend(node.config_of(&entry).map(|shown| (name, shown.into())));
             }
             None => {
-                let listed = |entry: &Entry<'_>| !entry.is_hidden() || self.config.vars.has(entry.name());
-                for entry in self.options().filter(listed) {
-                    let shown = self.config_of(&entry);
+                let listed = |entry: &Entry<'_>| !entry.is_hidden() || node.config.vars.has(entry.name());
+                for entry in node.options().filter(listed) {
+                    let shown = node.config_of(&entry);
                     configs.extend(shown.map(|shown| (entry.name().to_owned(), shown.into())));
                 }
             }
         }
-        self.reply(&request.client, &json!({ "configs": configs }));
-        Ok(())
+        Ok(Self { configs: Map::from_iter([("configs".to_owned(), configs.into())]) })
     }
 
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.reply(&request.client, &self.configs);
+        Ok(())
+    }
+}
+
+impl State {
     /// What is told of an option; `None` if it has no value to be told of.
     pub(crate) fn config_of(&self, entry: &Entry<'_>) -> Option<Map<String, Value>> {
         if entry.ends_the_program() {

@@ -5,12 +5,14 @@
 //! | [`params`] | parameters, by name or by place |
 //! | [`amount`] | amounts of money as clients write them |
 //! | [`general`] | `getinfo`, `help`, `notifications`, `check` |
-//! | [`invoice`] | `invoice`, `listinvoices` |
+//! | [`invoice`] | `invoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
 //! | [`decode`] | `decode` |
 //! | [`newaddr`] | `newaddr` |
 //! | [`listconfigs`] | `listconfigs` |
-//! | [`setconfig`] | `setconfig`, and `check setconfig` |
+//! | [`setconfig`] | `setconfig` |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
+//! | [`signmessage`] | `signmessage`, `checkmessage` |
+//! | [`makesecret`], [`listnodes`] | what they are called |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
 //! [`crate::peer`].
@@ -19,66 +21,110 @@ mod amount;
 mod datastore;
 mod decode;
 pub(crate) mod general;
-mod invoice;
+pub(crate) mod invoice;
 mod listconfigs;
+mod listnodes;
+mod makesecret;
 mod newaddr;
 pub(crate) mod params;
 pub(crate) mod setconfig;
+mod signmessage;
 
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_protocol::message::RpcError;
+use params::{Params, Shape};
 
-/// A command: it answers by itself, now or later, unless it gives an error.
-pub(crate) struct Command {
+/// A command: a value is one call of it, made of its parameters.
+pub(crate) trait Command: Sized {
+    const NAME: &'static str;
+    /// What it takes, in the order in which it is given by place.
+    const TAKES: &'static [Shape] = &[];
+    /// Whether it lets other parameters through.
+    const TAKES_MORE: bool = false;
+    /// What `help` shows, where that is not what it takes.
+    const USAGE: Option<&'static str> = None;
+
+    /// Reads the parameters, and refuses what lightningd refuses before it does anything: the node can be
+    /// looked at and not changed.
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError>;
+
+    /// Does it, and answers by itself, now or later, unless it gives an error.
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError>;
+
+    /// Answers the `check` of a call that could be parsed. Nothing is to be done; there may be somebody to be asked.
+    fn check(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.reply_checked(request, Self::NAME);
+        Ok(())
+    }
+}
+
+/// A command in the table.
+pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// The parameters, as `help` shows them.
-    pub(crate) usage: &'static str,
+    usage: Option<&'static str>,
+    takes: &'static [Shape],
+    /// Answers a `check` of parameters, which are given as JSON.
+    pub(crate) check: fn(&mut State, &str, &RpcRequest) -> Result<(), RpcError>,
     pub(crate) run: fn(&mut State, &RpcRequest) -> Result<(), RpcError>,
 }
 
+impl Row {
+    const fn of<C: Command>() -> Self {
+        Self { name: C::NAME, usage: C::USAGE, takes: C::TAKES, check: check::<C>, run: run::<C> }
+    }
+
+    /// The parameters, as `help` shows them.
+    pub(crate) fn usage(&self) -> String {
+        let takes = || self.takes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" ");
+        self.usage.map_or_else(takes, str::to_owned)
+    }
+}
+
+fn parse<C: Command>(node: &State, params: &str) -> Result<C, RpcError> {
+    C::parse(&Params::parse(params, C::TAKES, C::TAKES_MORE)?, node)
+}
+
+fn check<C: Command>(node: &mut State, params: &str, request: &RpcRequest) -> Result<(), RpcError> {
+    parse::<C>(node, params)?.check(node, request)
+}
+
+fn run<C: Command>(node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+    parse::<C>(node, &request.params)?.run(node, request)
+}
+
 /// Every command, by name.
-pub(crate) const COMMANDS: &[Command] = &[
-    Command { name: "check", usage: "command_to_check", run: State::command_check },
-    Command { name: "connect", usage: "id [host] [port]", run: State::command_connect },
-    Command {
-        name: "datastore",
-        usage: "key [string] [hex] [mode] [generation]",
-        run: State::command_datastore,
-    },
-    Command { name: "decode", usage: "string", run: State::command_decode },
-    Command { name: "deldatastore", usage: "key [generation]", run: State::command_deldatastore },
-    Command { name: "disconnect", usage: "id [force]", run: State::command_disconnect },
-    Command { name: "getinfo", usage: "", run: State::command_getinfo },
-    Command { name: "help", usage: "[command]", run: State::command_help },
-    Command {
-        name: "invoice",
-        usage: "amount_msat label description [expiry] [fallbacks] [preimage] [exposeprivatechannels] [cltv] \
-                [deschashonly]",
-        run: State::command_invoice,
-    },
-    Command { name: "listconfigs", usage: "[config]", run: State::command_listconfigs },
-    Command { name: "listdatastore", usage: "[key]", run: State::command_listdatastore },
-    Command {
-        name: "listinvoices",
-        usage: "[label] [invstring] [payment_hash] [offer_id] [index] [start] [limit]",
-        run: State::command_listinvoices,
-    },
-    Command { name: "listpeers", usage: "[id] [level]", run: State::command_listpeers },
-    Command { name: "newaddr", usage: "[addresstype]", run: State::command_newaddr },
-    Command { name: "notifications", usage: "enable", run: State::command_notifications },
-    Command { name: "ping", usage: "id [len] [pongbytes]", run: State::command_ping },
-    Command {
-        name: "plugin",
-        usage: "subcommand [plugin] [directory] [options] [...]",
-        run: State::command_plugin,
-    },
-    Command { name: "sendcustommsg", usage: "node_id msg", run: State::command_sendcustommsg },
-    Command { name: "setconfig", usage: "config [val] [transient]", run: State::command_setconfig },
-    Command { name: "stop", usage: "", run: State::command_stop },
+pub(crate) const COMMANDS: &[Row] = &[
+    Row::of::<general::Check>(),
+    Row::of::<signmessage::Checkmessage>(),
+    Row::of::<crate::peer::control::Connect>(),
+    Row::of::<datastore::Datastore>(),
+    Row::of::<decode::Decode>(),
+    Row::of::<datastore::Deldatastore>(),
+    Row::of::<invoice::Delinvoice>(),
+    Row::of::<crate::peer::control::Disconnect>(),
+    Row::of::<general::Getinfo>(),
+    Row::of::<general::Help>(),
+    Row::of::<invoice::Invoice>(),
+    Row::of::<listconfigs::Listconfigs>(),
+    Row::of::<datastore::Listdatastore>(),
+    Row::of::<invoice::Listinvoices>(),
+    Row::of::<listnodes::Listnodes>(),
+    Row::of::<crate::peer::control::Listpeers>(),
+    Row::of::<makesecret::Makesecret>(),
+    Row::of::<newaddr::Newaddr>(),
+    Row::of::<general::Notifications>(),
+    Row::of::<crate::peer::control::Ping>(),
+    Row::of::<crate::plugin::control::Control>(),
+    Row::of::<crate::peer::custommsg::Sendcustommsg>(),
+    Row::of::<setconfig::Setconfig>(),
+    Row::of::<signmessage::Signmessage>(),
+    Row::of::<crate::shutdown::Stop>(),
+    Row::of::<invoice::Waitanyinvoice>(),
+    Row::of::<invoice::Waitinvoice>(),
 ];
 
 /// The command called `name`.
-pub(crate) fn find(name: &str) -> Option<&'static Command> {
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
     COMMANDS.iter().find(|command| command.name == name)
 }

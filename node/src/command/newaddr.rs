@@ -1,8 +1,10 @@
 //! `newaddr`: addresses of the on-chain wallet (`wallet/walletrpc.c:json_newaddr`).
 
-use super::params::{Params, Shape, characters, invalid};
+use super::Command;
+use super::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
+use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value};
 
@@ -19,7 +21,7 @@ enum AddressType {
 
 impl AddressType {
     fn parse(token: Option<&str>) -> Result<Self, RpcError> {
-        match token.map(characters) {
+        match token.map(json::content) {
             None | Some("p2tr") => Ok(Self::P2tr),
             Some("bech32") => Ok(Self::Bech32),
             Some("all") => Ok(Self::All),
@@ -39,27 +41,38 @@ impl AddressType {
     }
 }
 
-impl State {
-    /// `newaddr [addresstype]`.
-    pub(crate) fn command_newaddr(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let params = Params::parse(request, &[Shape::optional("addresstype")], false)?;
-        let kind = AddressType::parse(params.raw("addresstype"))?;
-        let index = self.next_key_index()?;
-        if self.profile.lists_addresses() {
-            let insert = "INSERT INTO addresses (keyidx, addrtype) VALUES (?, ?);";
-            self.db().exec(insert, &[&index, &kind.stored()]);
-        }
-        let mut result = Map::new();
-        if kind != AddressType::P2tr {
-            result.insert("bech32".to_owned(), Value::from(self.wallet.p2wpkh(index).to_string()));
-        }
-        if kind != AddressType::Bech32 {
-            result.insert("p2tr".to_owned(), Value::from(self.wallet.p2tr(index).to_string()));
-        }
-        self.reply(&request.client, &result);
-        Ok(())
+/// `newaddr [addresstype]`.
+pub(crate) struct Newaddr {
+    kind: AddressType,
+}
+
+impl Command for Newaddr {
+    const NAME: &'static str = "newaddr";
+    const TAKES: &'static [Shape] = &[Shape::optional("addresstype")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self { kind: AddressType::parse(params.raw("addresstype"))? })
     }
 
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let index = node.next_key_index()?;
+        if node.profile.lists_addresses() {
+            let insert = "INSERT INTO addresses (keyidx, addrtype) VALUES (?, ?);";
+            node.db().exec(insert, &[&index, &self.kind.stored()]);
+        }
+        let mut result = Map::new();
+        if self.kind != AddressType::P2tr {
+            result.insert("bech32".to_owned(), Value::from(node.wallet.p2wpkh(index).to_string()));
+        }
+        if self.kind != AddressType::Bech32 {
+            result.insert("p2tr".to_owned(), Value::from(node.wallet.p2tr(index).to_string()));
+        }
+        node.reply(&request.client, &result);
+        Ok(())
+    }
+}
+
+impl State {
     /// Uses up an index; the first is 1. BIP 86 keys are counted on their own (`wallet.c:wallet_get_newindex`).
     fn next_key_index(&mut self) -> Result<u32, RpcError> {
         let name = if self.wallet.is_bip86() { "bip86_max_index" } else { "bip32_max_index" };

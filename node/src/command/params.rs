@@ -1,9 +1,10 @@
 //! Parameters of commands, by name or by place (`common/json_param.c`).
 
-use crate::jsonrpc::RpcRequest;
 use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
+use std::borrow::Cow;
+use std::fmt;
 use std::str::FromStr;
 
 /// A parameter that a command takes.
@@ -23,6 +24,13 @@ impl Shape {
     }
 }
 
+impl fmt::Display for Shape {
+    /// As `help` shows it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.required { formatter.write_str(self.name) } else { write!(formatter, "[{}]", self.name) }
+    }
+}
+
 /// The parameters of one request. Values are the client's JSON; by place, `null` is the same as absent.
 #[derive(Debug)]
 pub(crate) struct Params {
@@ -34,20 +42,19 @@ pub(crate) fn invalid(text: impl Into<String>) -> RpcError {
     RpcError::new(code::INVALID_PARAMS, text)
 }
 
+fn missing(name: &str) -> RpcError {
+    invalid(format!("missing required parameter: {name}"))
+}
+
 /// The complaint about a token of the wrong kind within a parameter.
 pub(crate) fn wrong_token(name: &str, what: &str, token: &str) -> RpcError {
     invalid(format!("{name}: {what}: invalid token '{token}'"))
 }
 
-/// What stands in a token: of a string what is between the quotes, escapes not resolved.
-pub(crate) fn characters(token: &str) -> &str {
-    token.strip_prefix('"').and_then(|token| token.strip_suffix('"')).unwrap_or(token)
-}
-
 fn has_unicode_escape(token: &str) -> bool {
-    let mut characters = token.chars();
-    while let Some(character) = characters.next() {
-        if character == '\\' && characters.next() == Some('u') {
+    let mut letters = token.chars();
+    while let Some(character) = letters.next() {
+        if character == '\\' && letters.next() == Some('u') {
             return true;
         }
     }
@@ -56,13 +63,14 @@ fn has_unicode_escape(token: &str) -> bool {
 
 impl Params {
     /// Checks a request's parameters against what the command takes. With `more`, others are let through.
-    pub(crate) fn parse(request: &RpcRequest, shape: &[Shape], more: bool) -> Result<Self, RpcError> {
-        let params = match json::elements(&request.params) {
-            Some(elements) => Self::by_place(&elements, shape, more)?,
-            None => Self::by_name(&request.params, shape, more)?,
+    pub(crate) fn parse(params: &str, shape: &[Shape], more: bool) -> Result<Self, RpcError> {
+        let params = match (json::elements(params), json::members(params)) {
+            (Some(elements), _) => Self::by_place(&elements, shape, more)?,
+            (None, Some(members)) => Self::by_name(members, shape, more)?,
+            (None, None) => return Err(invalid("Expected array or object for params")),
         };
         match shape.iter().find(|one| one.required && params.raw(one.name).is_none()) {
-            Some(missing) => Err(invalid(format!("missing required parameter: {}", missing.name))),
+            Some(one) => Err(missing(one.name)),
             None => Ok(params),
         }
     }
@@ -78,18 +86,39 @@ impl Params {
         Ok(Self { given: given.collect(), positional: true })
     }
 
-    fn by_name(params: &str, shape: &[Shape], more: bool) -> Result<Self, RpcError> {
-        let mut given = Vec::new();
-        for (name, value) in json::members(params).unwrap_or_default() {
-            if !more && !shape.iter().any(|one| one.name == name) {
+    fn by_name(members: Vec<(Cow<'_, str>, &str)>, shape: &[Shape], more: bool) -> Result<Self, RpcError> {
+        let mut given: Vec<(String, String)> = Vec::new();
+        for (name, value) in members {
+            let known = shape.iter().any(|one| one.name == name);
+            if !more && !known {
                 return Err(invalid(format!(
                     "unknown parameter: {name}, this may be caused by a failure to autodetect key=value-style \
                      parameters. Please try using the -k flag and explicit key=value pairs of parameters."
                 )));
             }
+            if known && given.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(invalid(format!("duplicate json names: {name}")));
+            }
             given.push((name.into_owned(), value.to_owned()));
         }
         Ok(Self { given, positional: false })
+    }
+
+    /// The same, checked against more that the command takes.
+    pub(crate) fn again(&self, shape: &[Shape], more: bool) -> Result<Self, RpcError> {
+        Self::parse(&self.without(""), shape, more)
+    }
+
+    /// Everything but one parameter, as the parameters of another command.
+    pub(crate) fn without(&self, name: &str) -> String {
+        let others = self.given.iter().filter(|(given, _)| given != name);
+        if self.positional {
+            let elements: Vec<&str> = others.map(|(_, value)| value.as_str()).collect();
+            return format!("[{}]", elements.join(","));
+        }
+        let members: Vec<String> =
+            others.map(|(name, value)| format!("{}:{value}", json::quoted(name))).collect();
+        format!("{{{}}}", members.join(","))
     }
 
     /// Whether they were given by place.
@@ -114,11 +143,6 @@ impl Params {
         found.map(|(_, value)| value.as_str()).filter(|value| !self.positional || *value != "null")
     }
 
-    /// The text of a parameter that was given, without quotes; empty otherwise.
-    pub(crate) fn text(&self, name: &str) -> String {
-        self.raw(name).map(json::bare).unwrap_or_default()
-    }
-
     /// The complaint about a parameter of the wrong kind.
     pub(crate) fn wrong(&self, name: &str, what: &str) -> RpcError {
         wrong_token(name, what, self.raw(name).unwrap_or_default())
@@ -126,33 +150,28 @@ impl Params {
 
     /// The JSON of a required parameter.
     pub(crate) fn required_raw(&self, name: &str) -> Result<&str, RpcError> {
-        self.raw(name).ok_or_else(|| invalid(format!("missing required parameter: {name}")))
+        self.raw(name).ok_or_else(|| missing(name))
     }
 
     /// A required string.
     pub(crate) fn string(&self, name: &str) -> Result<String, RpcError> {
-        self.optional_string(name)?.ok_or_else(|| invalid(format!("missing required parameter: {name}")))
+        self.required_raw(name).map(|raw| json::content(raw).to_owned())
     }
 
-    /// An optional string. `lightning-cli` leaves the quotes out where the text looks like a number, so
-    /// any token that is no object and no array is one.
-    pub(crate) fn optional_string(&self, name: &str) -> Result<Option<String>, RpcError> {
-        let parse = |raw: &str| match raw.starts_with(['{', '[']) {
-            true => Err(self.wrong(name, "should be a string")),
-            false => Ok(json::bare(raw)),
-        };
-        self.raw(name).map(parse).transpose()
-    }
-
-    /// An optional unsigned number; a string of digits is one too.
-    pub(crate) fn optional_number(&self, name: &str) -> Result<Option<u64>, RpcError> {
-        let parse = |raw| json::bare(raw).parse().map_err(|_| self.wrong(name, "should be an integer"));
-        self.raw(name).map(parse).transpose()
+    /// An optional string: any token, for `lightning-cli` leaves the quotes out where the text looks like a number.
+    /// Escapes stay as they are (`json_param.c:param_string`).
+    pub(crate) fn optional_string(&self, name: &str) -> Option<String> {
+        self.raw(name).map(|raw| json::content(raw).to_owned())
     }
 
     /// An optional number of 64 bits.
     pub(crate) fn optional_u64(&self, name: &str) -> Result<Option<u64>, RpcError> {
         self.unsigned(name, "should be an unsigned 64 bit integer")
+    }
+
+    /// An optional number of 16 bits.
+    pub(crate) fn optional_u16(&self, name: &str) -> Result<Option<u16>, RpcError> {
+        self.unsigned(name, "should be a 16-bit integer")
     }
 
     /// An optional number of 32 bits where lightningd calls it that.
@@ -166,7 +185,7 @@ impl Params {
     }
 
     fn unsigned<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, RpcError> {
-        let parse = |raw| characters(raw).parse().map_err(|_| self.wrong(name, what));
+        let parse = |raw| json::content(raw).parse().map_err(|_| self.wrong(name, what));
         self.raw(name).map(parse).transpose()
     }
 
@@ -186,27 +205,36 @@ impl Params {
         let parse = |raw: &str| {
             let is_label = raw.starts_with('"') || raw.bytes().all(|byte| byte.is_ascii_digit());
             is_label
-                .then(|| characters(raw).to_owned())
+                .then(|| json::content(raw).to_owned())
                 .ok_or_else(|| self.wrong(name, "should be a string or number"))
         };
         self.raw(name).map(parse).transpose()
+    }
+
+    /// A required label.
+    pub(crate) fn label(&self, name: &str) -> Result<String, RpcError> {
+        self.optional_label(name)?.ok_or_else(|| missing(name))
     }
 
     /// Optional 32 bytes in hex.
     pub(crate) fn optional_bytes32(&self, name: &str, what: &str) -> Result<Option<[u8; 32]>, RpcError> {
         let parse = |raw| {
             let mut bytes = [0; 32];
-            let decoded = hex::decode_to_slice(characters(raw), &mut bytes);
+            let decoded = hex::decode_to_slice(json::content(raw), &mut bytes);
             decoded.map(|()| bytes).map_err(|_| self.wrong(name, what))
         };
         self.raw(name).map(parse).transpose()
     }
 
-    /// An optional boolean; the strings `true` and `false` are booleans too.
+    /// An optional boolean.
     pub(crate) fn optional_bool(&self, name: &str) -> Result<Option<bool>, RpcError> {
-        let parse =
-            |raw| json::bare(raw).parse().map_err(|_| self.wrong(name, "should be 'true' or 'false'"));
+        let parse = |raw| json::boolean(raw).ok_or_else(|| self.wrong(name, "should be 'true' or 'false'"));
         self.raw(name).map(parse).transpose()
+    }
+
+    /// A required boolean.
+    pub(crate) fn boolean(&self, name: &str) -> Result<bool, RpcError> {
+        self.optional_bool(name)?.ok_or_else(|| missing(name))
     }
 
     /// A required node id.
@@ -219,9 +247,16 @@ impl Params {
         self.raw(name).map(|_| self.node_id(name)).transpose()
     }
 
-    /// Required bytes in hex.
-    pub(crate) fn hex(&self, name: &str) -> Result<Vec<u8>, RpcError> {
-        hex::decode(self.string(name)?).map_err(|_| self.wrong(name, "should be a hex value"))
+    /// An optional public key.
+    pub(crate) fn optional_pubkey(&self, name: &str) -> Result<Option<PublicKey>, RpcError> {
+        let parse =
+            |raw| json::content(raw).parse().map_err(|_| self.wrong(name, "should be a compressed pubkey"));
+        self.raw(name).map(parse).transpose()
+    }
+
+    /// Optional bytes in hex. lightningd takes what is no hex for none (`json_param.c:param_bin_from_hex`).
+    pub(crate) fn optional_hex(&self, name: &str) -> Option<Vec<u8>> {
+        self.raw(name).and_then(|raw| hex::decode(json::content(raw)).ok())
     }
 }
 

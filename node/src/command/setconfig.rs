@@ -1,6 +1,7 @@
 //! `setconfig`: changing an option while the node runs, for good or until it ends
 //! (`lightningd/configs.c:json_setconfig`, `plugin.c:plugin_set_dynamic_opt`).
 
+use super::Command;
 use super::params::{Params, Shape as Param, invalid};
 use crate::event::LogLevel;
 use crate::jsonrpc::{Client, RpcRequest};
@@ -14,10 +15,9 @@ use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Envelope, json};
 use serde_json::{Map, Value, json};
 
-/// A change that was asked for.
+/// `setconfig config [val] [transient]`.
 #[derive(Debug, Clone)]
-pub(crate) struct SetConfig {
-    client: Client,
+pub(crate) struct Setconfig {
     /// The option.
     name: String,
     multi: bool,
@@ -25,6 +25,51 @@ pub(crate) struct SetConfig {
     values: Vec<String>,
     /// Whether it is not written into a file.
     transient: bool,
+}
+
+impl Command for Setconfig {
+    const NAME: &'static str = "setconfig";
+    const TAKES: &'static [Param] =
+        &[Param::required("config"), Param::optional("val"), Param::optional("transient")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        if !node.profile.listconfigs_tells_sources() {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'setconfig'"));
+        }
+        let name = params.string("config")?;
+        let entry = node.option(&name).ok_or_else(|| params.wrong("config", "Unknown config option"))?;
+        if !entry.is_dynamic() {
+            return Err(params.wrong("config", "Not a dynamic config option"));
+        }
+        let transient = params.optional_bool("transient")?.unwrap_or(false);
+        let multi = entry.is_multi();
+        let values = asked_values(&entry, params)?;
+        if !transient {
+            let given = node.given(&entry);
+            if let Some(file) = setconfig_file::not_writable(&node.config, given.first().copied()) {
+                return Err(invalid(format!("Cannot write to config file {}", file.display())));
+            }
+            for var in given {
+                setconfig_file::check_unchanged(var).map_err(invalid)?;
+            }
+        }
+        Ok(Self { name, multi, values, transient })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.change_option(SetConfig { client: request.client.clone(), asked: self, check: false })
+    }
+
+    fn check(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.change_option(SetConfig { client: request.client.clone(), asked: self, check: true })
+    }
+}
+
+/// A change on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct SetConfig {
+    client: Client,
+    asked: Setconfig,
     /// Whether it is only asked whether it could be done.
     check: bool,
 }
@@ -32,9 +77,9 @@ pub(crate) struct SetConfig {
 impl SetConfig {
     /// The option and its values as configuration files have them.
     fn lines(&self) -> Vec<String> {
-        match &self.values[..] {
-            [] if !self.multi => vec![self.name.clone()],
-            values => values.iter().map(|value| format!("{}={value}", self.name)).collect(),
+        match &self.asked.values[..] {
+            [] if !self.asked.multi => vec![self.asked.name.clone()],
+            values => values.iter().map(|value| format!("{}={value}", self.asked.name)).collect(),
         }
     }
 
@@ -44,10 +89,10 @@ impl SetConfig {
         if self.check {
             params.insert("command_to_check".to_owned(), "setconfig".into());
         }
-        params.insert("config".to_owned(), self.name.as_str().into());
-        if self.multi {
-            params.insert("val".to_owned(), self.values.clone().into());
-        } else if let Some(value) = self.values.first() {
+        params.insert("config".to_owned(), self.asked.name.as_str().into());
+        if self.asked.multi {
+            params.insert("val".to_owned(), self.asked.values.clone().into());
+        } else if let Some(value) = self.asked.values.first() {
             params.insert("val".to_owned(), value.as_str().into());
         }
         Value::Object(params).to_string()
@@ -55,58 +100,9 @@ impl SetConfig {
 }
 
 impl State {
-    /// `setconfig config [val] [transient]`.
-    pub(crate) fn command_setconfig(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        if !self.profile.listconfigs_tells_sources() {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'setconfig'"));
-        }
-        let shape = [Param::required("config"), Param::optional("val"), Param::optional("transient")];
-        let change = self.change_asked_for(request, &shape, false)?;
-        self.change_option(change)
-    }
-
-    /// `check setconfig config [val] [transient]`.
-    pub(crate) fn check_setconfig(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [
-            Param::required("command_to_check"),
-            Param::required("config"),
-            Param::optional("val"),
-            Param::optional("transient"),
-        ];
-        let change = self.change_asked_for(request, &shape, true)?;
-        self.change_option(change)
-    }
-
-    fn change_asked_for(
-        &self,
-        request: &RpcRequest,
-        shape: &[Param],
-        check: bool,
-    ) -> Result<SetConfig, RpcError> {
-        let params = Params::parse(request, shape, false)?;
-        let name = params.string("config")?;
-        let entry = self.option(&name).ok_or_else(|| params.wrong("config", "Unknown config option"))?;
-        if !entry.is_dynamic() {
-            return Err(params.wrong("config", "Not a dynamic config option"));
-        }
-        let transient = params.optional_bool("transient")?.unwrap_or(false);
-        let multi = entry.is_multi();
-        let values = asked_values(&entry, &params)?;
-        if !transient {
-            let given = self.given(&entry);
-            if let Some(file) = setconfig_file::not_writable(&self.config, given.first().copied()) {
-                return Err(invalid(format!("Cannot write to config file {}", file.display())));
-            }
-            for var in given {
-                setconfig_file::check_unchanged(var).map_err(invalid)?;
-            }
-        }
-        Ok(SetConfig { client: request.client.clone(), name, multi, values, transient, check })
-    }
-
     /// Changes an option of the node, or asks the plugin whose option it is.
     fn change_option(&mut self, change: SetConfig) -> Result<(), RpcError> {
-        match self.option(&change.name) {
+        match self.option(&change.asked.name) {
             Some(Entry::Plugin(_, plugin, _)) if change.check && !plugin.manifest.cancheck => {
                 self.reply(&change.client, &json!({ "command_to_check": "setconfig" }));
             }
@@ -118,14 +114,14 @@ impl State {
             Some(Entry::Node(option)) => {
                 let mut config = self.config.clone();
                 option
-                    .set(&mut config, change.values.first().map(String::as_str))
-                    .map_err(|why| invalid(format!("Error setting {}: {why}", change.name)))?;
+                    .set(&mut config, change.asked.values.first().map(String::as_str))
+                    .map_err(|why| invalid(format!("Error setting {}: {why}", change.asked.name)))?;
                 if !change.check {
                     self.config = config;
                 }
                 self.option_changed(&change)?;
             }
-            None => return Err(missing(&change.name)),
+            None => return Err(missing(&change.asked.name)),
         }
         Ok(())
     }
@@ -147,9 +143,9 @@ impl State {
 
     fn malformed(&mut self, change: &SetConfig, response: &Envelope<'_>) -> RpcError {
         let source = format!("jsonrpc#{}", change.client.connection.0);
-        let text = format!("Invalid setconfig {} response from plugin: {}", change.name, response.text);
+        let text = format!("Invalid setconfig {} response from plugin: {}", change.asked.name, response.text);
         self.log(LogLevel::Broken, &source, &text);
-        RpcError::new(code::LIGHTNINGD, format!("Malformed setvalue {} plugin return", change.name))
+        RpcError::new(code::LIGHTNINGD, format!("Malformed setvalue {} plugin return", change.asked.name))
     }
 
     /// Whoever has the option has taken the change: it is kept, and answered.
@@ -158,20 +154,22 @@ impl State {
             self.reply(&change.client, &json!({ "command_to_check": "setconfig" }));
             return Ok(());
         }
-        let Some(entry) = self.option(&change.name) else { return Err(missing(&change.name)) };
+        let Some(entry) = self.option(&change.asked.name) else { return Err(missing(&change.asked.name)) };
         // A real node takes what the plugin takes, and dies of a number that is none when it prints it.
         if let Entry::Plugin(_, _, option) = entry {
-            for value in &change.values {
+            for value in &change.asked.values {
                 let checked = option.option_type.parse(value, self.profile);
-                checked.map_err(|why| invalid(format!("Error setting {}: {why}", change.name)))?;
+                checked.map_err(|why| invalid(format!("Error setting {}: {why}", change.asked.name)))?;
             }
         }
         if let Err(why) = self.keep(change) {
             self.fatal(&why);
             return Ok(());
         }
-        let mut shown = Map::from_iter([("config".to_owned(), Value::from(&*change.name))]);
-        shown.extend(self.option(&change.name).and_then(|entry| self.config_of(&entry)).unwrap_or_default());
+        let mut shown = Map::from_iter([("config".to_owned(), Value::from(&*change.asked.name))]);
+        shown.extend(
+            self.option(&change.asked.name).and_then(|entry| self.config_of(&entry)).unwrap_or_default(),
+        );
         self.reply(&change.client, &json!({ "config": shown }));
         Ok(())
     }
@@ -179,12 +177,12 @@ impl State {
     /// Notes the new values, in a file if they are to stay.
     fn keep(&mut self, change: &SetConfig) -> Result<(), String> {
         let lines = change.lines();
-        if change.multi {
+        if change.asked.multi {
             // What was set for the time being is over in any case.
-            let name = &change.name;
+            let name = &change.asked.name;
             self.config.vars.forget(|var| var.name == *name && var.source == Source::Transient);
         }
-        let saved = if change.transient {
+        let saved = if change.asked.transient {
             Saved { sources: vec![Source::Transient; lines.len()], log: Vec::new() }
         } else {
             self.save(change, &lines)?
@@ -207,8 +205,8 @@ impl State {
 
     fn save(&mut self, change: &SetConfig, lines: &[String]) -> Result<Saved, String> {
         let now = humantime::format_rfc3339_seconds((self.clock)()).to_string();
-        let name = &change.name;
-        if !change.multi {
+        let name = &change.asked.name;
+        if !change.asked.multi {
             let old = self.config.vars.in_force(name, false).first().copied().cloned();
             return setconfig_file::save(&mut self.config, &now, old.as_ref(), &lines[0]);
         }

@@ -5,6 +5,7 @@ pub(crate) mod schema;
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row};
+use std::cell::RefCell;
 use std::path::Path;
 #[cfg(debug_assertions)]
 use std::sync::{
@@ -22,7 +23,8 @@ pub(crate) struct Db {
     in_transaction: bool,
     /// As it is stored. Plugins are shown its lowest 32 bits.
     data_version: i64,
-    failure: Option<rusqlite::Error>,
+    /// In a cell, because reading can fail too.
+    failure: RefCell<Option<rusqlite::Error>>,
     /// True while `exec` runs: a row that changes at another time has gone around `db_write`.
     #[cfg(debug_assertions)]
     writing: Arc<AtomicBool>,
@@ -41,7 +43,7 @@ impl Db {
             writes: Vec::new(),
             in_transaction: false,
             data_version: 0,
-            failure: None,
+            failure: RefCell::default(),
             #[cfg(debug_assertions)]
             writing: Arc::default(),
         };
@@ -69,11 +71,11 @@ impl Db {
     /// Executes one write. Its text, with the parameters in it, is shown to `db_write`.
     /// Gives how many rows it changed.
     pub(crate) fn exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> usize {
-        if self.failure.is_some() {
+        if self.has_failed() {
             return 0;
         }
         self.try_exec(sql, params).unwrap_or_else(|error| {
-            self.failure = Some(error);
+            self.fail(error);
             0
         })
     }
@@ -100,14 +102,14 @@ impl Db {
     /// of a table, and backup plugins are shown it.
     pub(crate) fn exec_alone(&mut self, sql: &str) -> (u32, Vec<String>) {
         if let Err(error) = self.connection.execute_batch(sql) {
-            self.failure.get_or_insert(error);
+            self.fail(error);
         }
         (shown(self.data_version), vec![sql.to_owned()])
     }
 
     /// Every row of `sql`, mapped.
     pub(crate) fn rows<T>(
-        &mut self,
+        &self,
         sql: &str,
         params: &[&dyn ToSql],
         map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -116,13 +118,21 @@ impl Db {
             self.connection.prepare_cached(sql)?.query_map(params, map)?.collect()
         };
         rows().unwrap_or_else(|error| {
-            self.failure.get_or_insert(error);
+            self.fail(error);
             Vec::new()
         })
     }
 
+    fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    fn fail(&self, error: rusqlite::Error) {
+        self.failure.borrow_mut().get_or_insert(error);
+    }
+
     /// The integer `name` of the table `vars`.
-    pub(crate) fn intvar(&mut self, name: &str) -> Option<i64> {
+    pub(crate) fn intvar(&self, name: &str) -> Option<i64> {
         self.rows("SELECT intval FROM vars WHERE name = ?", &[&name], |row| row.get(0)).pop()
     }
 
@@ -142,10 +152,10 @@ impl Db {
     /// Ends the writing of the transaction, if there is one: its number and its statements, which
     /// `db_write` must see before [`Db::commit`].
     pub(crate) fn writes(&mut self) -> Result<Option<(u32, Vec<String>)>, String> {
-        if self.in_transaction && self.failure.is_none() {
+        if self.in_transaction && !self.has_failed() {
             let bump = "UPDATE vars SET intval = intval + 1 WHERE name = 'data_version' AND intval = ?";
             let old = self.data_version;
-            if self.exec(bump, &[&old]) == 0 && self.failure.is_none() {
+            if self.exec(bump, &[&old]) == 0 && !self.has_failed() {
                 return Err(
                     "Optimistic lock on the database failed. There may be a concurrent access to the \
                      database. Aborting since concurrent access is unsafe."

@@ -2,27 +2,36 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`connection`] | what is known of a client's connection |
+//! | [`filter`] | which members of a result a client wants |
 //! | [`hook`] | the `rpc_command` hook |
 //! | [`socket`] | the I/O tasks of the Unix socket |
 
+pub(crate) mod connection;
+mod filter;
 pub(crate) mod hook;
 pub(crate) mod socket;
 
 use crate::command;
-use crate::input::{ConnectionId, RpcInput};
+use crate::event::LogLevel;
+use crate::input::{ConnectionId, PluginId, RpcInput};
 use crate::output::Output;
 use crate::plugin::request::Awaiting;
 use crate::state::State;
+use filter::Filter;
 use leyden_protocol::message::{self, RpcError, code};
 use leyden_protocol::{Envelope, Id, json};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
-/// Who gets the answer to a request.
+/// Who gets the answer to a request, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) connection: ConnectionId,
     pub(crate) id: Id,
+    /// Whether `progress` and `message` were wanted when the request came.
+    pub(crate) notified: bool,
+    /// What of the node's own result is wanted, if that was said.
+    filter: Option<Box<Filter>>,
 }
 
 /// A request that is well-formed.
@@ -32,84 +41,79 @@ pub(crate) struct RpcRequest {
     /// The whole request, as it was sent.
     pub(crate) text: String,
     pub(crate) method: String,
-    /// The parameters, as they were sent: an object or an array.
+    /// The parameters, as they were sent.
     pub(crate) params: String,
-}
-
-/// What is known of the clients.
-#[derive(Default)]
-pub(crate) struct Connections {
-    /// Those that asked for `progress` and `message`.
-    notified: BTreeSet<ConnectionId>,
-}
-
-impl Connections {
-    pub(crate) fn wants_notifications(&self, connection: ConnectionId) -> bool {
-        self.notified.contains(&connection)
-    }
-
-    pub(crate) fn set_notifications(&mut self, connection: ConnectionId, enable: bool) {
-        if enable {
-            self.notified.insert(connection);
-        } else {
-            self.notified.remove(&connection);
-        }
-    }
 }
 
 impl State {
     /// A client sent something or hung up.
-    pub(crate) fn rpc_input(&mut self, connection: ConnectionId, input: RpcInput) {
+    pub(crate) fn rpc_input(&mut self, id: ConnectionId, input: RpcInput) {
+        if matches!(input, RpcInput::Closed) {
+            self.connections.remove(id);
+            return self.out.push(Output::CloseClient(id));
+        }
+        if self.connections.heard(id).deaf {
+            return;
+        }
         match input {
-            RpcInput::Request(text) => self.rpc_text(connection, &text),
+            RpcInput::Request(text) => self.rpc_request(id, &text),
+            RpcInput::Unversioned { text, .. } if !self.profile.rpc_needs_jsonrpc() => {
+                self.rpc_request(id, &text);
+            }
+            RpcInput::Unversioned { text, behind } => {
+                let behind = String::from_utf8_lossy(&behind);
+                let why = format!(r#"JSON-RPC message does not contain "jsonrpc" field: '{text}{behind}'"#);
+                self.refuse_connection(id, &why);
+            }
             RpcInput::NotJson(unread) => {
-                let text = String::from_utf8_lossy(&unread);
-                let why = format!("Failed to parse RPC JSON response '{text}'");
-                self.refuse_connection(connection, &why);
+                let why = self.profile.rpc_not_json(&String::from_utf8_lossy(&unread));
+                self.refuse_connection(id, &why);
             }
-            RpcInput::Closed => {
-                self.connections.set_notifications(connection, false);
-                self.out.push(Output::CloseClient(connection));
-            }
+            RpcInput::Closed => {}
         }
     }
 
-    fn refuse_connection(&mut self, connection: ConnectionId, why: &str) {
+    /// Answers nothing that comes from now on. What was asked before still gets its answer
+    /// (`jsonrpc.c:read_json`, `io_halfclose`).
+    fn refuse_connection(&mut self, id: ConnectionId, why: &str) {
+        self.connections.heard(id).deaf = true;
+        self.reply_malformed(id, None, why);
+    }
+
+    fn reply_malformed(&mut self, connection: ConnectionId, id: Option<&Id>, why: &str) {
         let error = RpcError::new(code::INVALID_REQUEST, why);
-        self.out.push(Output::ToClient(connection, message::error_response(None, &error)));
-        self.out.push(Output::CloseClient(connection));
+        self.out.push(Output::ToClient(connection, message::error_response(id, &error)));
     }
 
-    fn rpc_text(&mut self, connection: ConnectionId, text: &str) {
-        let needs_jsonrpc = self.profile.rpc_needs_jsonrpc();
-        let envelope = Envelope::parse(text).filter(|message| message.jsonrpc.is_some() || !needs_jsonrpc);
-        let Some(envelope) = envelope else {
-            let why = format!(r#"JSON-RPC message does not contain "jsonrpc" field: '{text}'"#);
-            return self.refuse_connection(connection, &why);
+    fn rpc_request(&mut self, connection: ConnectionId, text: &str) {
+        let request = Envelope::parse(text)
+            .ok_or((None, "Expected {} for json command"))
+            .and_then(|envelope| RpcRequest::parse(connection, &envelope));
+        let mut request = match request {
+            Ok(request) => request,
+            Err((id, why)) => return self.reply_malformed(connection, id.as_ref(), why),
         };
-        match RpcRequest::parse(connection, &envelope) {
-            Ok(request) => self.rpc_request(request),
-            Err((id, why)) => {
-                let error = RpcError::new(code::INVALID_REQUEST, why);
-                self.out.push(Output::ToClient(connection, message::error_response(id.as_ref(), &error)));
-            }
+        match self.admit(&mut request) {
+            Ok(()) => self.ask_rpc_command(request),
+            Err(error) => self.reply_error(&request.client, &error),
         }
     }
 
-    fn rpc_request(&mut self, request: RpcRequest) {
+    /// Refuses what no plugin is asked about, and notes how the client wants its answer.
+    fn admit(&self, request: &mut RpcRequest) -> Result<(), RpcError> {
+        let client = &mut request.client;
+        client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
         if command::find(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
             let text = format!("Unknown command '{}'", request.method);
-            return self.reply_error(&request.client, &RpcError::new(code::METHOD_NOT_FOUND, text));
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
         }
-        self.ask_rpc_command(request);
+        let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());
+        client.filter = filter.map(Filter::parse).transpose()?.map(Box::new);
+        Ok(())
     }
 
     /// Executes a request that hooks have let through.
     pub(crate) fn execute(&mut self, request: &RpcRequest) {
-        if json::members(&request.params).is_none() && json::elements(&request.params).is_none() {
-            let error = RpcError::new(code::INVALID_PARAMS, "Expected array or object for params");
-            return self.reply_error(&request.client, &error);
-        }
         if let Some(command) = command::find(&request.method) {
             if let Err(error) = (command.run)(self, request) {
                 self.reply_error(&request.client, &error);
@@ -122,8 +126,12 @@ impl State {
                 RpcError::new(code::PLUGIN_TERMINATED, "Plugin terminated before replying to RPC call.");
             return self.reply_error(&request.client, &error);
         };
-        // Passed through: every byte but the id stays the client's.
-        let id = self.next_id(plugin, &request.method, Some(&request.client.id));
+        self.pass_through(plugin, &request.method, request);
+    }
+
+    /// Passes a request to a plugin as a call of `method`: every byte but the id stays the client's.
+    pub(crate) fn pass_through(&mut self, plugin: PluginId, method: &str, request: &RpcRequest) {
+        let id = self.next_id(plugin, method, Some(&request.client.id));
         let envelope = Envelope::parse(&request.text).expect("the request was parsed before");
         let frame = envelope.with_id(&id);
         self.requests.wait(id, plugin, Awaiting::PassThrough(request.client.clone()));
@@ -132,7 +140,13 @@ impl State {
 
     /// Answers a request with success.
     pub(crate) fn reply(&mut self, client: &Client, result: &impl Serialize) {
-        let result = serde_json::to_string(result).expect("a result is JSON");
+        let result = match &client.filter {
+            None => serde_json::to_string(result).expect("a result is JSON"),
+            Some(filter) => {
+                let result = serde_json::to_value(result).expect("a result is JSON");
+                filter.apply(result).to_string()
+            }
+        };
         self.reply_verbatim(client, &message::response(&client.id, &result));
     }
 
@@ -141,33 +155,46 @@ impl State {
         self.reply_verbatim(client, &message::error_response(Some(&client.id), error));
     }
 
-    /// Answers a request with a whole response.
+    /// Answers a request with a whole response, if its client is still there.
     pub(crate) fn reply_verbatim(&mut self, client: &Client, response: &str) {
+        if self.connections.get(client.connection).is_none() {
+            return self.log_main(LogLevel::Debug, "Command returned result after jcon close");
+        }
         self.out.push(Output::ToClient(client.connection, response.to_owned()));
+    }
+
+    /// Tells a client how its command goes on, if it wanted to know.
+    pub(crate) fn notify_client(&mut self, client: &Client, notification: String) {
+        if client.notified {
+            self.out.push(Output::ToClient(client.connection, notification));
+        }
     }
 }
 
 impl RpcRequest {
-    /// Checks what every request must have, in lightningd's order.
+    /// Checks what every request must have, in lightningd's order (`jsonrpc.c:parse_request`).
     ///
     /// # Errors
     /// The id, if it could be read, and lightningd's text.
-    pub(crate) fn parse(
-        connection: ConnectionId,
-        envelope: &Envelope<'_>,
-    ) -> Result<Self, (Option<Id>, String)> {
-        let refuse = |id: Option<&Id>, why: &str| (id.cloned(), why.to_owned());
-        if envelope.jsonrpc.is_some_and(|version| json::bare(version) != "2.0") {
-            return Err(refuse(None, r#"jsonrpc: "2.0" must be specified in the request"#));
-        }
-        let token = envelope.id.ok_or_else(|| refuse(None, "No id"))?;
+    fn parse(connection: ConnectionId, envelope: &Envelope<'_>) -> Result<Self, (Option<Id>, &'static str)> {
+        let token = envelope.id.ok_or((None, "No id"))?;
         if token.starts_with(['{', '[']) {
-            return Err(refuse(None, "Expected string/primitive for id"));
+            return Err((None, "Expected string/primitive for id"));
+        }
+        // Older releases take requests without it, and their core lets them through.
+        if envelope.jsonrpc.is_some_and(|version| version != r#""2.0""#) {
+            return Err((None, r#"jsonrpc: "2.0" must be specified in the request"#));
         }
         let id = Id::from_token(token);
-        let method = envelope.method.ok_or_else(|| refuse(Some(&id), "No method"))?;
-        let params = envelope.params.ok_or_else(|| refuse(Some(&id), "No params"))?.to_owned();
-        let method = json::string(method).ok_or_else(|| refuse(Some(&id), "Expected string for method"))?;
-        Ok(Self { client: Client { connection, id }, text: envelope.text.to_owned(), method, params })
+        let refuse = |why| (Some(id.clone()), why);
+        let method = envelope.method.ok_or_else(|| refuse("No method"))?;
+        let params = envelope.params.ok_or_else(|| refuse("No params"))?.to_owned();
+        if !method.starts_with('"') {
+            return Err(refuse("Expected string for method"));
+        }
+        // lightningd compares what stands between the quotes.
+        let method = json::content(method).to_owned();
+        let client = Client { connection, id, notified: false, filter: None };
+        Ok(Self { client, text: envelope.text.to_owned(), method, params })
     }
 }

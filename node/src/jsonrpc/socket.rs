@@ -3,8 +3,8 @@
 use crate::actor::Mailbox;
 use crate::connections::ConnectionSource;
 use crate::input::{ConnectionId, Input, RpcInput};
-use leyden_protocol::FrameReader;
 use leyden_protocol::frame::TERMINATOR;
+use leyden_protocol::{Envelope, FrameReader};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -46,6 +46,21 @@ pub(crate) async fn accept(listener: UnixListener, clients: ConnectionSource<Str
     }
 }
 
+/// How many bytes are read at once. Like lightningd, a request may be of any size.
+const CHUNK: usize = 64 * 1024;
+
+/// What the client has sent next, if it is complete.
+fn next_input(reader: &mut FrameReader) -> Option<RpcInput> {
+    match reader.next_frame() {
+        Ok(None) => None,
+        Ok(Some(text)) if Envelope::parse(&text).is_some_and(|message| message.jsonrpc.is_some()) => {
+            Some(RpcInput::Request(text))
+        }
+        Ok(Some(text)) => Some(RpcInput::Unversioned { text, behind: reader.unread().to_vec() }),
+        Err(error) => Some(RpcInput::NotJson(error.unread)),
+    }
+}
+
 /// Serves one client. Ends when everything is written and the core has let go of it, or when nobody is
 /// there to write to.
 async fn serve(
@@ -57,23 +72,21 @@ async fn serve(
     let (mut from_client, mut to_client) = stream.into_split();
     let reading = async {
         let mut reader = FrameReader::new();
-        let mut chunk = vec![0; 16 * 1024];
+        let mut chunk = vec![0; CHUNK];
         while let Ok(length @ 1..) = from_client.read(&mut chunk).await {
             reader.push(&chunk[..length]);
-            loop {
-                match reader.next_frame() {
-                    Ok(Some(request)) => mailbox.send(Input::Rpc(id, RpcInput::Request(request))),
-                    Ok(None) => break,
-                    Err(error) => {
-                        mailbox.send(Input::Rpc(id, RpcInput::NotJson(error.unread)));
-                        // Half-closed: what is sent from now on is not read.
-                        return std::future::pending::<()>().await;
-                    }
+            while let Some(input) = next_input(&mut reader) {
+                let ends = matches!(input, RpcInput::NotJson(_));
+                mailbox.send(Input::Rpc(id, input));
+                if ends {
+                    // Read on, but only to see it hang up.
+                    while let Ok(1..) = from_client.read(&mut chunk).await {}
+                    break;
                 }
             }
         }
         mailbox.send(Input::Rpc(id, RpcInput::Closed));
-        // It may have closed only its own direction: answers still go out.
+        // It may have closed only its own direction: what is answered already still goes out.
         std::future::pending::<()>().await;
     };
     let writing = async {

@@ -2,14 +2,15 @@
 //! (`lightningd/connect_control.c`, `peer_control.c`, `ping.c`).
 
 use super::{Peer, PeerState};
-use crate::command::params::{Params, Shape};
+use crate::command::Command;
+use crate::command::params::{Params, Shape, invalid};
+use crate::event::LogLevel;
 use crate::input::ConnectionId;
 use crate::jsonrpc::RpcRequest;
 use crate::output::Output;
 use crate::state::State;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::Message;
-use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, SocketAddr};
@@ -17,89 +18,150 @@ use std::net::{IpAddr, SocketAddr};
 /// `connect` knows no address (`CONNECT_NO_KNOWN_ADDRESS`).
 const NO_KNOWN_ADDRESS: i64 = 400;
 
-impl State {
-    /// `connect id [host] [port]`; `id` may be `id@host:port`.
-    pub(crate) fn command_connect(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("id"), Shape::optional("host"), Shape::optional("port")];
-        let params = Params::parse(request, &shape, false)?;
-        let (id, host, port) = connect_target(&params)?;
-        if let Some(found) = self.peers.of(&id, PeerState::Dialling) {
-            let peer = self.peers.get_mut(found).expect("the connection was just found");
+/// The port of a peer on regtest if none is said.
+const DEFAULT_PORT: u16 = 19846;
+
+/// `connect id [host] [port]`; `id` may be `id@host:port`.
+pub(crate) struct Connect {
+    id: PublicKey,
+    address: Option<SocketAddr>,
+}
+
+impl Command for Connect {
+    const NAME: &'static str = "connect";
+    const TAKES: &'static [Shape] =
+        &[Shape::required("id"), Shape::optional("host"), Shape::optional("port")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        let (id, host, port) = connect_target(params)?;
+        let address = match (host, port) {
+            (Some(host), port) => Some(resolve(&host, port.unwrap_or(DEFAULT_PORT))?),
+            (None, Some(_)) => return Err(invalid("Can't specify port without host")),
+            (None, None) => None,
+        };
+        Ok(Self { id, address })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let Self { id, address } = self;
+        if let Some(found) = node.peers.of(&id, PeerState::Dialling) {
+            let peer = node.peers.get_mut(found).expect("the connection was just found");
             if peer.state == PeerState::Connected {
                 let result = connect_result(peer);
-                self.reply(&request.client, &result);
+                node.reply(&request.client, &result);
             } else {
                 peer.connects.push(request.client.clone());
             }
             return Ok(());
         }
-        let address = match host {
-            Some(host) => resolve(&host, port.unwrap_or(9735))?,
-            None => *self.peers.known_addresses.get(&id).ok_or_else(|| {
-                RpcError::new(NO_KNOWN_ADDRESS, "Unable to connect, no address known for peer")
-            })?,
-        };
-        let connection = self.peers.dial_id();
+        let address = address
+            .or_else(|| node.peers.known_addresses.get(&id).copied())
+            .ok_or_else(|| RpcError::new(NO_KNOWN_ADDRESS, "Unable to connect, no address known for peer"))?;
+        let connection = node.peers.dial_id();
         let mut peer = Peer::new(id, address, false, PeerState::Dialling);
         peer.connects.push(request.client.clone());
-        self.peers.open.insert(connection, peer);
-        self.out.push(Output::Dial(connection, id, address));
+        node.peers.open.insert(connection, peer);
+        node.out.push(Output::Dial(connection, id, address));
         Ok(())
     }
+}
 
-    /// `disconnect id [force]`. Without channels `force` makes no difference.
-    pub(crate) fn command_disconnect(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("id"), Shape::optional("force")];
-        let params = Params::parse(request, &shape, false)?;
-        let id = params.node_id("id")?;
+/// `disconnect id [force]`. Without channels `force` makes no difference.
+pub(crate) struct Disconnect {
+    connection: ConnectionId,
+}
+
+impl Command for Disconnect {
+    const NAME: &'static str = "disconnect";
+    const TAKES: &'static [Shape] = &[Shape::required("id"), Shape::optional("force")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let id: PublicKey =
+            params.string("id")?.parse().map_err(|_| params.wrong("id", "invalid peer id"))?;
         params.optional_bool("force")?;
-        let Some(connection) = self.peers.of(&id, PeerState::AwaitingInit) else {
-            return Err(RpcError::new(code::INVALID_PARAMS, format!("Unknown peer '{id}'")));
-        };
-        self.out.push(Output::ClosePeer(connection));
-        self.forget_peer(connection);
-        self.reply(&request.client, &json!({}));
-        Ok(())
+        let connection = node.peers.of(&id, PeerState::AwaitingInit);
+        let connection = connection.ok_or_else(|| invalid(format!("Unknown peer '{id}'")))?;
+        Ok(Self { connection })
     }
 
-    /// `listpeers [id] [level]`.
-    pub(crate) fn command_listpeers(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::optional("id"), Shape::optional("level")];
-        let wanted = Params::parse(request, &shape, false)?.optional_node_id("id")?;
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.out.push(Output::ClosePeer(self.connection));
+        node.forget_peer(self.connection);
+        node.reply(&request.client, &json!({}));
+        Ok(())
+    }
+}
+
+/// `listpeers [id] [level]`.
+pub(crate) struct Listpeers {
+    id: Option<PublicKey>,
+}
+
+impl Command for Listpeers {
+    const NAME: &'static str = "listpeers";
+    const TAKES: &'static [Shape] = &[Shape::optional("id"), Shape::optional("level")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        let id = params.optional_node_id("id")?;
+        if params.optional_string("level").is_some_and(|level| level.parse::<LogLevel>().is_err()) {
+            return Err(params.wrong("level", "should be 'io', 'debug', 'info', or 'unusual'"));
+        }
+        Ok(Self { id })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let listed = |(_, peer): &(_, &Peer)| {
-            peer.state >= PeerState::InHook && wanted.is_none_or(|wanted| peer.id == wanted)
+            peer.state >= PeerState::InHook && self.id.is_none_or(|wanted| peer.id == wanted)
         };
-        let peers: Vec<Value> = self.peers.iter().filter(listed).map(|(_, peer)| peer_entry(peer)).collect();
-        self.reply(&request.client, &json!({ "peers": peers }));
+        let peers: Vec<Value> = node.peers.iter().filter(listed).map(|(_, peer)| peer_entry(peer)).collect();
+        node.reply(&request.client, &json!({ "peers": peers }));
         Ok(())
     }
+}
 
-    /// `ping id [len] [pongbytes]`.
-    pub(crate) fn command_ping(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("id"), Shape::optional("len"), Shape::optional("pongbytes")];
-        let params = Params::parse(request, &shape, false)?;
+/// `ping id [len] [pongbytes]`.
+pub(crate) struct Ping {
+    connection: ConnectionId,
+    length: u16,
+    num_pong_bytes: u16,
+}
+
+/// What BOLT 1 leaves of a message for the content of a ping.
+const LONGEST_PING: u16 = u16::MAX - 6;
+
+impl Command for Ping {
+    const NAME: &'static str = "ping";
+    const TAKES: &'static [Shape] =
+        &[Shape::required("id"), Shape::optional("len"), Shape::optional("pongbytes")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let id = params.node_id("id")?;
-        let length = params.optional_number("len")?.unwrap_or(128);
-        let pong_bytes = params.optional_number("pongbytes")?.unwrap_or(128);
-        let invalid = |text: String| RpcError::new(code::INVALID_PARAMS, text);
-        let length = usize::try_from(length).ok().filter(|length| *length <= 65535 - 6);
-        let length =
-            length.ok_or_else(|| invalid(format!("{} would result in oversize ping", params.text("len"))))?;
+        let length = params.optional_integer("len")?.unwrap_or(128);
+        let pong_bytes = params.optional_integer("pongbytes")?.unwrap_or(128);
+        let fits = u16::try_from(length).ok().filter(|length| *length <= LONGEST_PING);
+        let length = fits.ok_or_else(|| invalid(format!("{length} would result in oversize ping")))?;
         let num_pong_bytes =
             u16::try_from(pong_bytes).map_err(|_| invalid(format!("pongbytes {pong_bytes} > 65535")))?;
-        let Some(connection) = self.peers.of(&id, PeerState::InHook) else {
-            return Err(RpcError::new(code::LIGHTNINGD, "Peer not connected"));
-        };
-        self.send_message(connection, &Message::Ping { num_pong_bytes, ignored: vec![0; length] });
+        let connection = node.peers.of(&id, PeerState::InHook);
+        let connection = connection.ok_or_else(|| RpcError::new(code::LIGHTNINGD, "Peer not connected"))?;
+        Ok(Self { connection, length, num_pong_bytes })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let Self { connection, length, num_pong_bytes } = self;
+        let ping = Message::Ping { num_pong_bytes, ignored: vec![0; usize::from(length)] };
+        node.send_message(connection, &ping);
         if Message::pong(num_pong_bytes).is_none() {
             // So many bytes mean that no pong is wanted (BOLT 1).
-            self.reply(&request.client, &json!({ "totlen": 0 }));
-        } else if let Some(peer) = self.peers.get_mut(connection) {
+            node.reply(&request.client, &json!({ "totlen": 0 }));
+        } else if let Some(peer) = node.peers.get_mut(connection) {
             peer.pings.push_back(request.client.clone());
         }
         Ok(())
     }
+}
 
+impl State {
     /// Answers the oldest `ping` of a connection.
     pub(crate) fn pong_received(&mut self, connection: ConnectionId, ignored: usize) {
         let client = self.peers.get_mut(connection).and_then(|peer| peer.pings.pop_front());
@@ -142,35 +204,56 @@ fn peer_entry(peer: &Peer) -> Value {
 /// Whom to connect to: `id`, or `id@host`, or `id@host:port`, with the other two parameters.
 fn connect_target(params: &Params) -> Result<(PublicKey, Option<String>, Option<u16>), RpcError> {
     let text = params.string("id")?;
-    let (mut host, port) = (params.optional_string("host")?, params.optional_number("port")?);
-    let bad_port =
-        || RpcError::new(code::INVALID_PARAMS, format!("Port {} is not a port", params.text("port")));
-    let mut port = port.map(|port| u16::try_from(port).map_err(|_| bad_port())).transpose()?;
-    let Some((id, place)) = text.split_once('@') else { return Ok((params.node_id("id")?, host, port)) };
-    if host.is_some() {
-        let why = "Can't specify host as both xxx@yyy and separate argument";
-        return Err(RpcError::new(code::INVALID_PARAMS, why));
-    }
-    match place.rsplit_once(':') {
-        Some((name, number)) => {
-            host = Some(name.to_owned());
-            port = Some(number.parse().map_err(|_| bad_port())?);
-        }
-        None => host = Some(place.to_owned()),
-    }
+    let (id, place) = text.split_once('@').map_or((&*text, None), |(id, place)| (id, Some(place)));
     let id = id.parse().map_err(|_| params.wrong("id", "should be a node id"))?;
-    Ok((id, host, port))
+    let (host, port) = (params.optional_string("host"), optional_port(params)?);
+    let Some(place) = place else { return Ok((id, host, port)) };
+    let (place, place_port) = host_and_port(place).ok_or_else(|| invalid("malformed host @part"))?;
+    if host.is_some() {
+        return Err(invalid("Can't specify host as both xxx@yyy and separate argument"));
+    }
+    if place_port.is_some() && port.is_some() {
+        return Err(invalid("Can't specify port as both xxx@yyy:port and separate argument"));
+    }
+    Ok((id, Some(place.to_owned()), place_port.or(port)))
+}
+
+fn optional_port(params: &Params) -> Result<Option<u16>, RpcError> {
+    match params.optional_u16("port")? {
+        Some(0) => Err(params.wrong("port", "should be non-zero")),
+        port => Ok(port),
+    }
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address is a host.
+fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest.split_once(']')?;
+            (host, if behind.is_empty() { None } else { Some(behind.strip_prefix(':')?) })
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        },
+    };
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
+        None => None,
+    };
+    Some((host, port))
 }
 
 /// Only numeric addresses and `localhost`: a test's node asks no name server.
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, RpcError> {
-    let name = if host == "localhost" { "127.0.0.1" } else { host };
-    let ip = name.trim_start_matches('[').trim_end_matches(']').parse();
-    ip.map(|ip| SocketAddr::new(ip, port)).map_err(|_| {
-        let text =
-            format!("host: should be a numeric address or localhost: invalid token '{}'", json::quoted(host));
-        RpcError::new(code::INVALID_PARAMS, text)
-    })
+    let refuse = |why: &str| RpcError::new(code::LIGHTNINGD, format!("Host {host}:{port} {why}"));
+    if host.is_empty() {
+        return Err(refuse("not a simple type"));
+    }
+    let not_found = || refuse("not valid: Name or service not known");
+    let (name, own_port) = host_and_port(host).ok_or_else(not_found)?;
+    let name = if name == "localhost" { "127.0.0.1" } else { name };
+    name.parse().map(|ip| SocketAddr::new(ip, own_port.unwrap_or(port))).map_err(|_| not_found())
 }
 
 /// BOLT 7's address descriptor: type 1 is IPv4, type 2 is IPv6.

@@ -1,6 +1,7 @@
 //! Messages that only plugins understand (`lightningd/connect_control.c`).
 
 use super::PeerState;
+use crate::command::Command;
 use crate::command::params::{Params, Shape};
 use crate::event::LogLevel;
 use crate::input::ConnectionId;
@@ -56,35 +57,49 @@ impl State {
         peer.in_custommsg = false;
         self.open_gate(connection);
     }
+}
 
-    /// `sendcustommsg node_id msg`.
-    pub(crate) fn command_sendcustommsg(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("node_id"), Shape::required("msg")];
-        let params = Params::parse(request, &shape, false)?;
+/// `sendcustommsg node_id msg`.
+pub(crate) struct Sendcustommsg {
+    connection: ConnectionId,
+    message: Vec<u8>,
+}
+
+impl Command for Sendcustommsg {
+    const NAME: &'static str = "sendcustommsg";
+    const TAKES: &'static [Shape] = &[Shape::required("node_id"), Shape::required("msg")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let id = params.node_id("node_id")?;
-        let message = params.hex("msg")?;
+        let message = params.optional_hex("msg").unwrap_or_default();
         let refuse = |text: String| RpcError::new(code::INVALID_REQUEST, text);
-        if let Some(msg_type) = message.first_chunk().map(|bytes| u16::from_be_bytes(*bytes)) {
-            if let Some(name) = internal_name(msg_type) {
-                return Err(refuse(format!(
-                    "Cannot send messages of type {msg_type} ({name}). It is not possible to send messages that \
-                     have a type managed internally since that might cause issues with the internal state tracking."
-                )));
-            }
-            if !Message::may_be_ignored(msg_type) {
-                let text = format!(
-                    "sendcustommsg id={} sending a custom even message ({msg_type})",
-                    request.client.id.cause()
-                );
-                self.log_main(LogLevel::Info, &text);
-            }
+        if let Some((msg_type, name)) =
+            msg_type(&message).and_then(|number| Some((number, internal_name(number)?)))
+        {
+            return Err(refuse(format!(
+                "Cannot send messages of type {msg_type} ({name}). It is not possible to send messages that \
+                 have a type managed internally since that might cause issues with the internal state tracking."
+            )));
         }
-        let connection =
-            self.peers.of(&id, PeerState::InHook).ok_or_else(|| refuse(format!("No such peer: {id}")))?;
-        self.out.push(Output::ToPeer(connection, message));
-        self.reply(&request.client, &json!({ "status": "Message sent to connectd for delivery" }));
+        let connection = node.peers.of(&id, PeerState::InHook);
+        let connection = connection.ok_or_else(|| refuse(format!("No such peer: {id}")))?;
+        Ok(Self { connection, message })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if let Some(even) = msg_type(&self.message).filter(|number| !Message::may_be_ignored(*number)) {
+            let id = &request.client.id;
+            let text = format!("sendcustommsg id={id} sending a custom even message ({even})");
+            node.log_main(LogLevel::Info, &text);
+        }
+        node.out.push(Output::ToPeer(self.connection, self.message));
+        node.reply(&request.client, &json!({ "status": "Message sent to connectd for delivery" }));
         Ok(())
     }
+}
+
+fn msg_type(message: &[u8]) -> Option<u16> {
+    message.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 /// The name of a message type that the node itself sends.

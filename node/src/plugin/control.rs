@@ -1,6 +1,7 @@
 //! The `plugin` command (`lightningd/plugin_control.c`).
 
 use super::{PluginState, RuntimeStart, file};
+use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::event::LogLevel;
 use crate::input::{PluginId, Timer};
@@ -13,40 +14,80 @@ use leyden_protocol::message::RpcError;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-impl State {
-    /// `plugin start|stop|startdir|rescan|list`.
-    pub(crate) fn command_plugin(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let subcommand =
-            Params::parse(request, &[Shape::required("subcommand")], true)?.string("subcommand")?;
+/// `plugin start|stop|startdir|rescan|list`.
+pub(crate) enum Control {
+    Start { path: PathBuf, options: Vec<(String, String)> },
+    Stop(String),
+    Startdir(PathBuf),
+    Rescan,
+    List,
+}
+
+impl Command for Control {
+    const NAME: &'static str = "plugin";
+    const TAKES: &'static [Shape] = &[Shape::required("subcommand")];
+    const TAKES_MORE: bool = true;
+    const USAGE: Option<&'static str> = Some("subcommand=start|stop|startdir|rescan|list");
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let subcommand = params.string("subcommand")?;
+        let plugin = [Shape::required("subcommand"), Shape::required("plugin")];
         match subcommand.as_str() {
-            "start" => self.plugin_start(request),
-            "stop" => self.plugin_stop(request),
-            "startdir" => self.plugin_startdir(request),
-            "rescan" => self.plugin_rescan(request),
-            "list" => {
-                Params::parse(request, &[Shape::required("subcommand")], false)?;
-                let list = self.plugin_list("list");
-                self.reply(&request.client, &list);
-                Ok(())
+            "start" => {
+                let params = params.again(&plugin, true)?;
+                if params.is_positional() && params.len() > plugin.len() {
+                    return Err(invalid("Extra parameters must be in object"));
+                }
+                let options = params.extras(&plugin).into_iter();
+                let options = options.map(|(name, value)| (name, json::content(&value).to_owned())).collect();
+                Ok(Self::Start { path: node.find_executable(&params.string("plugin")?)?, options })
             }
+            "stop" => Ok(Self::Stop(params.again(&plugin, false)?.string("plugin")?)),
+            "startdir" => {
+                let shape = [Shape::required("subcommand"), Shape::required("directory")];
+                let given = PathBuf::from(params.again(&shape, false)?.string("directory")?);
+                if !node.config.network_dir().join(&given).exists() {
+                    return Err(invalid(format!("Could not open {}", given.display())));
+                }
+                Ok(Self::Startdir(given))
+            }
+            "rescan" => params.again(Self::TAKES, false).map(|_| Self::Rescan),
+            "list" => params.again(Self::TAKES, false).map(|_| Self::List),
             other => Err(invalid(format!("Unknown subcommand '{other}'"))),
         }
     }
 
-    fn plugin_start(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("subcommand"), Shape::required("plugin")];
-        let params = Params::parse(request, &shape, true)?;
-        let given = params.string("plugin")?;
-        if params.is_positional() && params.len() > shape.len() {
-            return Err(invalid("Extra parameters must be in object"));
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        match self {
+            Self::Start { path, options } => return node.plugin_start(&path, options, request),
+            Self::Stop(name) => return node.plugin_stop(&name, request),
+            Self::Startdir(directory) => {
+                node.register_directory(&directory, false).map_err(invalid)?;
+                node.launch_for("startdir", request);
+            }
+            Self::Rescan => {
+                node.register_default_directory();
+                node.launch_for("rescan", request);
+            }
+            Self::List => {
+                let list = node.plugin_list("list");
+                node.reply(&request.client, &list);
+            }
         }
-        let path = self.find_executable(&given)?;
-        let extras = params.extras(&shape);
-        let text = |(name, value): (String, String)| (name, json::content(&value).to_owned());
-        let options = extras.into_iter().map(text).collect();
-        let start = RuntimeStart { client: request.client.clone(), path: path.clone(), options };
+        Ok(())
+    }
+}
+
+impl State {
+    fn plugin_start(
+        &mut self,
+        path: &Path,
+        options: Vec<(String, String)>,
+        request: &RpcRequest,
+    ) -> Result<(), RpcError> {
+        let start = RuntimeStart { client: request.client.clone(), path: path.to_owned(), options };
         let id = self
-            .register_plugin(&path, false, Some(start))
+            .register_plugin(path, false, Some(start))
             .map_err(|why| invalid(format!("{}: {why}", path.display())))?;
         self.launch_plugin(id, Some(request.client.id.clone()));
         Ok(())
@@ -70,24 +111,6 @@ impl State {
         }
     }
 
-    fn plugin_startdir(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("subcommand"), Shape::required("directory")];
-        let given = PathBuf::from(Params::parse(request, &shape, false)?.string("directory")?);
-        if !self.config.network_dir().join(&given).exists() {
-            return Err(invalid(format!("Could not open {}", given.display())));
-        }
-        self.register_directory(&given, false).map_err(invalid)?;
-        self.launch_for("startdir", request);
-        Ok(())
-    }
-
-    fn plugin_rescan(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        Params::parse(request, &[Shape::required("subcommand")], false)?;
-        self.register_default_directory();
-        self.launch_for("rescan", request);
-        Ok(())
-    }
-
     /// Runs what was registered; the request is answered when every plugin has answered `init`.
     fn launch_for(&mut self, subcommand: &'static str, request: &RpcRequest) {
         self.plugins.waiting.push((request.client.clone(), subcommand));
@@ -106,16 +129,14 @@ impl State {
         }
     }
 
-    fn plugin_stop(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = [Shape::required("subcommand"), Shape::required("plugin")];
-        let name = Params::parse(request, &shape, false)?.string("plugin")?;
-        let Some((id, plugin)) = self.plugins.called(&name, &self.config.network_dir()) else {
+    fn plugin_stop(&mut self, name: &str, request: &RpcRequest) -> Result<(), RpcError> {
+        let Some((id, plugin)) = self.plugins.called(name, &self.config.network_dir()) else {
             return Err(invalid(format!("Could not find plugin {name}")));
         };
         if !plugin.manifest.dynamic {
             return Err(invalid(format!("{name} cannot be managed when lightningd is up")));
         }
-        let shown = if self.profile.stop_echoes_name() { name } else { plugin.shortname.clone() };
+        let shown = if self.profile.stop_echoes_name() { name.to_owned() } else { plugin.shortname.clone() };
         if let Some(plugin) = self.plugins.get_mut(id) {
             plugin.important = false;
             plugin.stops.push((request.client.clone(), shown));

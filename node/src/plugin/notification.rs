@@ -155,14 +155,17 @@ impl State {
             let why = r#"JSON-RPC notify "id"-field is not present"#;
             return self.kill_plugin(id, LogLevel::Unusual, why);
         };
-        let Some(client) = self.requests.client_of(&Id::from_token(token), id).cloned() else { return };
-        if !self.connections.wants_notifications(client.connection) {
+        let request = Id::from_token(self.profile.response_id(token));
+        let Some(client) = self.requests.client_of(&request, id).cloned() else {
+            if let Some(why) = self.profile.unknown_notify(token) {
+                self.kill_plugin(id, LogLevel::Unusual, &why);
+            }
             return;
-        }
+        };
         let start = token.as_ptr() as usize - params.as_ptr() as usize;
         let params = format!("{}{}{}", &params[..start], client.id, &params[start + token.len()..]);
         let frame = message::notification(method, &params);
-        self.out.push(Output::ToClient(client.connection, frame));
+        self.notify_client(&client, frame);
     }
 
     fn forward_custom(&mut self, id: PluginId, topic: &str, params: &str) {

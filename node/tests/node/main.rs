@@ -2,6 +2,9 @@
 
 mod chain;
 mod commands;
+mod invoices;
+mod messages;
 mod options;
 mod program;
 mod running;
+mod socket;

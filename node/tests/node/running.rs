@@ -5,6 +5,7 @@ use leyden_node::config::Bitcoind;
 use leyden_node::event::{Event, Exit};
 use leyden_node::{Config, Host, Node};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ pub(crate) struct RunningNode {
     /// The node id, as the node itself says it.
     pub(crate) id: String,
     clock: Arc<Mutex<u64>>,
-    client: UnixStream,
+    client: Client,
     events: mpsc::UnboundedReceiver<Event>,
     // In this order: the node goes before its directory.
     node: Node,
@@ -75,8 +76,13 @@ impl RunningNode {
             Event::Log(_) | Event::DbWrite { .. } => None,
         });
         let id = id.await;
-        let client = UnixStream::connect(socket).await.expect("a started node takes clients");
+        let client = Client::connect(&socket).await;
         Self { id, clock, client, events, node, dir }
+    }
+
+    /// Another connection to the node.
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(&self.dir.path().join("regtest/lightning-rpc")).await
     }
 
     /// Lets the node's clock jump ahead.
@@ -99,19 +105,15 @@ impl RunningNode {
         (code, error["message"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The data of the error of a request.
+    pub(crate) async fn error_data(&mut self, method: &str, params: Value) -> Value {
+        self.call(method, &params).await["error"]["data"].take()
+    }
+
     async fn call(&mut self, method: &str, params: &Value) -> Value {
         let request = json!({ "jsonrpc": "2.0", "id": "test", "method": method, "params": params });
-        self.client.write_all(request.to_string().as_bytes()).await.expect("the node listens");
-        let mut reply = Vec::new();
-        loop {
-            let read = tokio::time::timeout(DEADLINE, self.client.read_buf(&mut reply)).await;
-            let read = read.unwrap_or_else(|_| panic!("no answer to {method}")).expect("the node is there");
-            assert!(read > 0, "{method}: the node hung up");
-            // Answers end with an empty line.
-            if reply.ends_with(b"\n\n") {
-                return serde_json::from_slice(&reply).expect("an answer is JSON");
-            }
-        }
+        self.client.send(&request.to_string()).await;
+        self.client.json().await
     }
 
     /// Waits for the end.
@@ -123,6 +125,42 @@ impl RunningNode {
         let exit = exit.await;
         self.node.join();
         exit
+    }
+}
+
+/// A connection to a node that sends its own bytes.
+pub(crate) struct Client {
+    socket: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Client {
+    async fn connect(path: &Path) -> Self {
+        let socket = UnixStream::connect(path).await.expect("a started node takes clients");
+        Self { socket, received: Vec::new() }
+    }
+
+    /// Sends bytes as they stand.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).await.expect("the node listens");
+    }
+
+    /// The next answer or notification, as it came: everything before an empty line.
+    pub(crate) async fn next(&mut self) -> String {
+        loop {
+            if let Some(end) = self.received.windows(2).position(|bytes| bytes == b"\n\n") {
+                let word: Vec<u8> = self.received.drain(..end + 2).take(end).collect();
+                return String::from_utf8(word).expect("a node speaks UTF-8");
+            }
+            let read = tokio::time::timeout(DEADLINE, self.socket.read_buf(&mut self.received)).await;
+            let read = read.expect("the node answers in time").expect("the node is there");
+            assert!(read > 0, "the node hung up");
+        }
+    }
+
+    /// The next answer or notification.
+    pub(crate) async fn json(&mut self) -> Value {
+        serde_json::from_str(&self.next().await).expect("a node speaks JSON")
     }
 }
 

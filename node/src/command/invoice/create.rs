@@ -2,15 +2,16 @@
 
 use super::list::unescaped;
 use super::store::{self, NewInvoice};
+use crate::command::Command;
 use crate::command::amount::parse_msat;
-use crate::command::params::{Params, Shape, characters, invalid, wrong_token};
+use crate::command::params::{Params, Shape, invalid, wrong_token};
+use crate::db::Db;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use crate::world::unix_seconds;
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Network, ScriptBuf};
-use leyden_bolt::Invoice;
 use leyden_bolt::invoice::{Description, payment_secret};
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
@@ -32,67 +33,188 @@ const CLTV_FINAL: u32 = 10;
 /// The longest description in bytes (`BOLT11_FIELD_BYTE_LIMIT`).
 const DESCRIPTION_LIMIT: usize = 639;
 
-/// The parameters.
-struct Wanted {
+/// The longest label in bytes.
+const LABEL_LIMIT: usize = 128;
+
+/// `invoice amount_msat label description [expiry] [fallbacks] [preimage] [exposeprivatechannels] [cltv]
+/// [deschashonly]`.
+pub(crate) struct Invoice {
     amount_msat: Option<u64>,
     /// With its JSON escapes.
     label: String,
     description: String,
     hash_only: bool,
     expiry_seconds: u64,
-    fallbacks: Vec<ScriptBuf>,
+    fallbacks: Vec<String>,
     preimage: Option<[u8; 32]>,
+    /// Whether hints of particular channels are wanted.
+    private_channels: bool,
     cltv: u32,
 }
 
-impl Wanted {
-    fn parse(params: &Params) -> Result<Self, RpcError> {
+impl Command for Invoice {
+    const NAME: &'static str = "invoice";
+    const TAKES: &'static [Shape] = &[
+        Shape::required("amount_msat"),
+        Shape::required("label"),
+        Shape::required("description"),
+        Shape::optional("expiry"),
+        Shape::optional("fallbacks"),
+        Shape::optional("preimage"),
+        Shape::optional("exposeprivatechannels"),
+        Shape::optional("cltv"),
+        Shape::optional("deschashonly"),
+    ];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
         let wanted = Self {
             amount_msat: amount(params)?,
-            label: params.optional_label("label")?.unwrap_or_default(),
+            label: params.label("label")?,
             description: params.optional_escaped_string("description")?.unwrap_or_default(),
             expiry_seconds: params.optional_u64("expiry")?.unwrap_or(EXPIRY_SECONDS),
+            fallbacks: fallbacks(params)?,
             preimage: params.optional_bytes32("preimage", "should be 64 hex digits")?,
+            private_channels: private_channels(params)?,
             cltv: params.optional_integer("cltv")?.unwrap_or(CLTV_FINAL),
-            hash_only: hash_only(params)?,
-            fallbacks: Vec::new(),
+            hash_only: params.optional_bool("deschashonly")?.unwrap_or(false),
         };
+        if wanted.label.len() > LABEL_LIMIT {
+            return Err(invalid(format!("Label '{}' over {LABEL_LIMIT} bytes", wanted.label)));
+        }
         let length = wanted.description.len();
         if length > DESCRIPTION_LIMIT && !wanted.hash_only {
             return Err(invalid(format!(
                 "Description greater than {DESCRIPTION_LIMIT} bytes invalid (description length {length})"
             )));
         }
-        let wanted = Self { fallbacks: fallbacks(params)?, ..wanted };
-        refuse_private_channels(params)?;
         Ok(wanted)
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let fallbacks = self.fallbacks.iter().map(|text| fallback(text)).collect::<Result<_, _>>()?;
+        if self.private_channels {
+            // There are no channels to be exposed.
+            let text = "None of those hints were suitable local channels";
+            return Err(RpcError::new(invoice_code::HINTS_GAVE_NO_ROUTES, text));
+        }
+        let preimage = self.preimage.unwrap_or_else(|| node.entropy.draw());
+        let payment_hash = sha256::Hash::hash(&preimage).to_byte_array();
+        self.refuse_duplicate(node.stored(), &payment_hash)?;
+
+        let created_at = unix_seconds((node.clock)());
+        let expires_at = created_at.checked_add(self.expiry_seconds).map(i64::try_from);
+        let Some(Ok(expires_at)) = expires_at else {
+            return Err(refused_value("expiry", "should end in this era", self.expiry_seconds));
+        };
+        let invoice = self.bolt11(node, created_at, payment_hash, payment_secret(&preimage), fallbacks);
+        // All else that may not fit has been looked at.
+        let too_much = |_| refused_value("amount_msat", BAD_AMOUNT, self.amount_msat.unwrap_or_default());
+        let bolt11 = invoice.sign(&node.node_key).map_err(too_much)?;
+        let features = invoice.features.as_be_bytes();
+        let profile = node.profile;
+        let created_index = store::insert(
+            node.db(),
+            profile,
+            &NewInvoice {
+                payment_hash,
+                preimage,
+                amount_msat: self.amount_msat,
+                label: &self.label,
+                expires_at,
+                bolt11: &bolt11,
+                description: &self.description,
+                features,
+            },
+        );
+        node.expire_invoices();
+        self.notify(node, &preimage);
+        let result = json!({
+            "payment_hash": hex::encode(payment_hash),
+            "expires_at": expires_at,
+            "bolt11": bolt11,
+            "payment_secret": hex::encode(invoice.payment_secret),
+            "created_index": created_index,
+            "warning_capacity": "Insufficient incoming channel capacity to pay invoice",
+        });
+        node.reply(&request.client, &result);
+        Ok(())
     }
 }
 
+impl Invoice {
+    fn refuse_duplicate(&self, db: &Db, payment_hash: &[u8; 32]) -> Result<(), RpcError> {
+        if store::exists(db, "payment_hash", payment_hash) {
+            return Err(RpcError::new(invoice_code::PREIMAGE_ALREADY_EXISTS, "preimage already used"));
+        }
+        if store::exists(db, "label", &self.label) {
+            let text = format!("Duplicate label '{}'", self.label);
+            return Err(RpcError::new(invoice_code::LABEL_ALREADY_EXISTS, text));
+        }
+        Ok(())
+    }
+
+    fn bolt11(
+        &self,
+        node: &State,
+        created_at: u64,
+        payment_hash: [u8; 32],
+        payment_secret: [u8; 32],
+        fallbacks: Vec<ScriptBuf>,
+    ) -> leyden_bolt::Invoice {
+        let description = if self.hash_only {
+            Description::hash_of(&self.description)
+        } else {
+            Description::Text(self.description.clone())
+        };
+        leyden_bolt::Invoice {
+            network: Network::Regtest,
+            created_at,
+            amount_msat: self.amount_msat,
+            description,
+            expiry_seconds: self.expiry_seconds,
+            min_final_cltv_expiry: self.cltv,
+            payment_hash,
+            payment_secret,
+            features: node.features.invoice.clone(),
+            payment_metadata: None,
+            fallbacks,
+            routes: Vec::new(),
+        }
+    }
+
+    fn notify(&self, node: &mut State, preimage: &[u8; 32]) {
+        let mut fields = json!({});
+        if let Some(amount_msat) = self.amount_msat {
+            fields["msat"] = node.profile.invoice_msat(amount_msat);
+        }
+        fields["preimage"] = Value::from(hex::encode(preimage));
+        fields["label"] = Value::from(unescaped(&self.label));
+        node.notify("invoice_creation", fields);
+    }
+}
+
+/// What is wrong with an amount.
+const BAD_AMOUNT: &str = "should be positive msat or 'any'";
+
 fn amount(params: &Params) -> Result<Option<u64>, RpcError> {
-    match characters(params.required_raw("amount_msat")?) {
+    match json::content(params.required_raw("amount_msat")?) {
         "any" => Ok(None),
         text => {
             let amount = parse_msat(text).filter(|amount| *amount > 0);
-            amount.map(Some).ok_or_else(|| bad_amount(params))
+            amount.map(Some).ok_or_else(|| params.wrong("amount_msat", BAD_AMOUNT))
         }
     }
 }
 
-fn bad_amount(params: &Params) -> RpcError {
-    params.wrong("amount_msat", "should be positive msat or 'any'")
+/// The complaint about a number that cannot be used, though it is one.
+fn refused_value(name: &str, what: &str, value: u64) -> RpcError {
+    wrong_token(name, what, &value.to_string())
 }
 
-fn hash_only(params: &Params) -> Result<bool, RpcError> {
-    let parse =
-        |raw| json::boolean(raw).ok_or_else(|| params.wrong("deschashonly", "should be 'true' or 'false'"));
-    params.raw("deschashonly").map_or(Ok(false), parse)
-}
-
-fn fallbacks(params: &Params) -> Result<Vec<ScriptBuf>, RpcError> {
+fn fallbacks(params: &Params) -> Result<Vec<String>, RpcError> {
     let Some(raw) = params.raw("fallbacks") else { return Ok(Vec::new()) };
     let elements = json::elements(raw).ok_or_else(|| params.wrong("fallbacks", "should be an array"))?;
-    elements.into_iter().map(|element| fallback(characters(element))).collect()
+    Ok(elements.into_iter().map(|element| json::content(element).to_owned()).collect())
 }
 
 fn fallback(text: &str) -> Result<ScriptBuf, RpcError> {
@@ -109,24 +231,20 @@ fn fallback(text: &str) -> Result<ScriptBuf, RpcError> {
     }
 }
 
-/// `exposeprivatechannels`: a boolean, a channel or several. There are no channels to be exposed.
-fn refuse_private_channels(params: &Params) -> Result<(), RpcError> {
+/// `exposeprivatechannels`: a boolean, a channel or several.
+fn private_channels(params: &Params) -> Result<bool, RpcError> {
     let name = "exposeprivatechannels";
-    let Some(raw) = params.raw(name).filter(|raw| json::boolean(raw).is_none()) else { return Ok(()) };
+    let Some(raw) = params.raw(name).filter(|raw| json::boolean(raw).is_none()) else { return Ok(false) };
     match json::elements(raw) {
         Some(elements) => {
-            if let Some(bad) = elements.iter().find(|element| !is_short_channel_id(characters(element))) {
+            if let Some(bad) = elements.iter().find(|element| !is_short_channel_id(json::content(element))) {
                 return Err(wrong_token(name, "should be a short channel id", bad));
             }
-            if elements.is_empty() {
-                return Ok(());
-            }
+            Ok(!elements.is_empty())
         }
-        None if is_short_channel_id(characters(raw)) => {}
-        None => return Err(params.wrong(name, "should be a short_channel_id of form NxNxN")),
+        None if is_short_channel_id(json::content(raw)) => Ok(true),
+        None => Err(params.wrong(name, "should be a short_channel_id of form NxNxN")),
     }
-    let text = "None of those hints were suitable local channels";
-    Err(RpcError::new(invoice_code::HINTS_GAVE_NO_ROUTES, text))
 }
 
 /// Block (24 bits), transaction (24) and output (16).
@@ -135,107 +253,6 @@ fn is_short_channel_id(text: &str) -> bool {
     let fits = |part: Option<u32>, bits: u32| part.is_some_and(|part| part >> bits == 0);
     matches!(parts[..], [block, transaction, output]
         if fits(block, 24) && fits(transaction, 24) && fits(output, 16))
-}
-
-impl State {
-    /// `invoice amount_msat label description [expiry] [fallbacks] [preimage] [exposeprivatechannels] [cltv]
-    /// [deschashonly]`.
-    pub(crate) fn command_invoice(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let required = ["amount_msat", "label", "description"].map(Shape::required);
-        let optional = ["expiry", "fallbacks", "preimage", "exposeprivatechannels", "cltv", "deschashonly"];
-        let shape = [&required[..], &optional.map(Shape::optional)].concat();
-        let params = Params::parse(request, &shape, false)?;
-        let wanted = Wanted::parse(&params)?;
-        let preimage = wanted.preimage.unwrap_or_else(|| self.entropy.draw());
-        let payment_hash = sha256::Hash::hash(&preimage).to_byte_array();
-        self.refuse_duplicate(&wanted, &payment_hash)?;
-
-        let created_at = unix_seconds((self.clock)());
-        let expires_at = created_at.checked_add(wanted.expiry_seconds).map(i64::try_from);
-        let Some(Ok(expires_at)) = expires_at else {
-            return Err(params.wrong("expiry", "should end in this era"));
-        };
-        let invoice = self.bolt11_invoice(&wanted, created_at, payment_hash, payment_secret(&preimage));
-        // All else that may not fit has been looked at.
-        let bolt11 = invoice.sign(&self.node_key).map_err(|_| bad_amount(&params))?;
-        let features = invoice.features.as_be_bytes();
-        let profile = self.profile;
-        let created_index = store::insert(
-            self.db(),
-            profile,
-            &NewInvoice {
-                payment_hash,
-                preimage,
-                amount_msat: wanted.amount_msat,
-                label: &wanted.label,
-                expires_at,
-                bolt11: &bolt11,
-                description: &wanted.description,
-                features,
-            },
-        );
-        self.expire_invoices();
-        self.notify_of_invoice(&wanted, &preimage);
-        let result = json!({
-            "payment_hash": hex::encode(payment_hash),
-            "expires_at": expires_at,
-            "bolt11": bolt11,
-            "payment_secret": hex::encode(invoice.payment_secret),
-            "created_index": created_index,
-            "warning_capacity": "Insufficient incoming channel capacity to pay invoice",
-        });
-        self.reply(&request.client, &result);
-        Ok(())
-    }
-
-    fn refuse_duplicate(&mut self, wanted: &Wanted, payment_hash: &[u8; 32]) -> Result<(), RpcError> {
-        if store::exists(self.db(), "payment_hash", payment_hash) {
-            return Err(RpcError::new(invoice_code::PREIMAGE_ALREADY_EXISTS, "preimage already used"));
-        }
-        if store::exists(self.db(), "label", &wanted.label) {
-            let text = format!("Duplicate label '{}'", wanted.label);
-            return Err(RpcError::new(invoice_code::LABEL_ALREADY_EXISTS, text));
-        }
-        Ok(())
-    }
-
-    fn bolt11_invoice(
-        &self,
-        wanted: &Wanted,
-        created_at: u64,
-        payment_hash: [u8; 32],
-        payment_secret: [u8; 32],
-    ) -> Invoice {
-        let description = if wanted.hash_only {
-            Description::hash_of(&wanted.description)
-        } else {
-            Description::Text(wanted.description.clone())
-        };
-        Invoice {
-            network: Network::Regtest,
-            created_at,
-            amount_msat: wanted.amount_msat,
-            description,
-            expiry_seconds: wanted.expiry_seconds,
-            min_final_cltv_expiry: wanted.cltv,
-            payment_hash,
-            payment_secret,
-            features: self.features.invoice.clone(),
-            payment_metadata: None,
-            fallbacks: wanted.fallbacks.clone(),
-            routes: Vec::new(),
-        }
-    }
-
-    fn notify_of_invoice(&mut self, wanted: &Wanted, preimage: &[u8; 32]) {
-        let mut fields = json!({});
-        if let Some(amount_msat) = wanted.amount_msat {
-            fields["msat"] = self.profile.invoice_msat(amount_msat);
-        }
-        fields["preimage"] = Value::from(hex::encode(preimage));
-        fields["label"] = Value::from(unescaped(&wanted.label));
-        self.notify("invoice_creation", fields);
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `listinvoices` (`lightningd/invoice.c:json_listinvoices`).
 
 use super::store::{COLUMNS, StoredInvoice};
-use crate::command::params::{Params, Shape, characters, invalid};
+use crate::command::Command;
+use crate::command::params::{Params, Shape, invalid};
+use crate::db::Db;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_bolt::SignedInvoice;
@@ -47,7 +49,7 @@ impl Query {
             return Err(invalid("Can only specify {limit} with {index}"));
         }
         if let Some(text) = invstring {
-            let invoice: Result<SignedInvoice, _> = characters(text).parse();
+            let invoice: Result<SignedInvoice, _> = json::content(text).parse();
             let invoice = invoice.map_err(|_| invalid("Invalid invstring"))?;
             return Ok(Self::PaymentHash(invoice.invoice.payment_hash));
         }
@@ -63,40 +65,18 @@ impl Query {
             _ => Self::All,
         })
     }
-}
 
-fn index_column(params: &Params) -> Result<Option<&'static str>, RpcError> {
-    match params.raw("index").map(characters) {
-        None => Ok(None),
-        Some("created") => Ok(Some("id")),
-        Some("updated") => Ok(Some("updated_index")),
-        Some(_) => Err(params.wrong("index", "unknown index")),
-    }
-}
-
-impl State {
-    /// `listinvoices [label] [invstring] [payment_hash] [offer_id] [index] [start] [limit]`.
-    pub(crate) fn command_listinvoices(&mut self, request: &RpcRequest) -> Result<(), RpcError> {
-        let shape = ["label", "invstring", "payment_hash", "offer_id", "index", "start", "limit"];
-        let params = Params::parse(request, &shape.map(Shape::optional), false)?;
-        let query = Query::parse(&params)?;
-        self.expire_invoices();
-        let invoices: Vec<Value> = self.find_invoices(&query).iter().map(invoice_json).collect();
-        self.reply(&request.client, &json!({ "invoices": invoices }));
-        Ok(())
-    }
-
-    fn find_invoices(&mut self, query: &Query) -> Vec<StoredInvoice> {
-        let mut select = |rest: &str, params: &[&dyn ToSql]| {
+    fn find(&self, db: &Db) -> Vec<StoredInvoice> {
+        let select = |rest: &str, params: &[&dyn ToSql]| {
             let sql = format!("SELECT {COLUMNS} FROM invoices {rest}");
-            self.db().rows(&sql, params, StoredInvoice::read)
+            db.rows(&sql, params, StoredInvoice::read)
         };
-        match query {
-            Query::All => select("ORDER BY id", &[]),
-            Query::Label(label) => select("WHERE label = ?", &[label]),
-            Query::PaymentHash(hash) => select("WHERE payment_hash = ?", &[hash]),
-            Query::Offer => Vec::new(),
-            Query::Index { column, start, limit } => {
+        match self {
+            Self::All => select("ORDER BY id", &[]),
+            Self::Label(label) => select("WHERE label = ?", &[label]),
+            Self::PaymentHash(hash) => select("WHERE payment_hash = ?", &[hash]),
+            Self::Offer => Vec::new(),
+            Self::Index { column, start, limit } => {
                 let rest = format!("WHERE {column} >= ? ORDER BY {column}, id LIMIT ?");
                 select(&rest, &[start, limit])
             }
@@ -104,7 +84,46 @@ impl State {
     }
 }
 
-fn invoice_json(invoice: &StoredInvoice) -> Value {
+fn index_column(params: &Params) -> Result<Option<&'static str>, RpcError> {
+    match params.raw("index").map(json::content) {
+        None => Ok(None),
+        Some("created") => Ok(Some("id")),
+        Some("updated") => Ok(Some("updated_index")),
+        Some(_) => Err(params.wrong("index", "unknown index")),
+    }
+}
+
+/// `listinvoices [label] [invstring] [payment_hash] [offer_id] [index] [start] [limit]`.
+pub(crate) struct Listinvoices {
+    query: Query,
+}
+
+impl Command for Listinvoices {
+    const NAME: &'static str = "listinvoices";
+    const TAKES: &'static [Shape] = &[
+        Shape::optional("label"),
+        Shape::optional("invstring"),
+        Shape::optional("payment_hash"),
+        Shape::optional("offer_id"),
+        Shape::optional("index"),
+        Shape::optional("start"),
+        Shape::optional("limit"),
+    ];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self { query: Query::parse(params)? })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.expire_invoices();
+        let invoices: Vec<Value> = self.query.find(node.stored()).iter().map(invoice_json).collect();
+        node.reply(&request.client, &json!({ "invoices": invoices }));
+        Ok(())
+    }
+}
+
+/// An invoice as every command shows it (`lightningd/invoice.c:json_add_invoice_fields`).
+pub(super) fn invoice_json(invoice: &StoredInvoice) -> Value {
     let mut json = json!({
         "label": unescaped(&invoice.label),
         "bolt11": invoice.bolt11,
@@ -114,7 +133,9 @@ fn invoice_json(invoice: &StoredInvoice) -> Value {
         json["amount_msat"] = Value::from(amount_msat);
     }
     json["status"] = Value::from(invoice.status.name());
-    json["description"] = Value::from(&*invoice.description);
+    if let Some(description) = &invoice.description {
+        json["description"] = Value::from(&**description);
+    }
     json["expires_at"] = Value::from(invoice.expires_at);
     json["created_index"] = Value::from(invoice.created_index);
     if invoice.updated_index != 0 {

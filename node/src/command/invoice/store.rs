@@ -65,7 +65,8 @@ pub(super) struct StoredInvoice {
     pub(super) label: String,
     pub(super) expires_at: i64,
     pub(super) bolt11: String,
-    pub(super) description: String,
+    /// `None` once `delinvoice` has removed it.
+    pub(super) description: Option<String>,
 }
 
 /// The columns that [`StoredInvoice::read`] reads.
@@ -90,8 +91,33 @@ impl StoredInvoice {
 }
 
 /// Whether there is an invoice with this in that column.
-pub(super) fn exists(db: &mut Db, column: &str, value: &dyn ToSql) -> bool {
+pub(super) fn exists(db: &Db, column: &str, value: &dyn ToSql) -> bool {
     !db.rows(&format!("SELECT 1 FROM invoices WHERE {column} = ?"), &[value], |_| Ok(())).is_empty()
+}
+
+/// The invoice with this label, escapes included.
+pub(super) fn labelled(db: &Db, label: &str) -> Option<StoredInvoice> {
+    db.rows(&format!("SELECT {COLUMNS} FROM invoices WHERE label = ?"), &[&label], StoredInvoice::read).pop()
+}
+
+/// The invoice with this `created_index`.
+pub(super) fn numbered(db: &Db, index: i64) -> Option<StoredInvoice> {
+    db.rows(&format!("SELECT {COLUMNS} FROM invoices WHERE id = ?"), &[&index], StoredInvoice::read).pop()
+}
+
+/// Deletes an invoice.
+pub(super) fn delete(db: &mut Db, profile: Profile, index: i64) {
+    db.exec("DELETE FROM invoices WHERE id=?;", &[&index]);
+    if profile.counts_changes() {
+        next_index(db, "last_invoices_deleted_index");
+    }
+}
+
+/// Deletes the description of an invoice.
+pub(super) fn delete_description(db: &mut Db, index: i64) {
+    let updated = next_index(db, "last_invoices_updated_index");
+    let update = "UPDATE invoices SET description = NULL, updated_index = ? WHERE ID = ?;";
+    db.exec(update, &[&updated, &index]);
 }
 
 /// Stores an invoice; gives its `created_index`, which is its number in releases that count none.
@@ -138,15 +164,17 @@ impl State {
         let now = self.unix_now();
         let unpaid = Status::Unpaid.stored();
         let due = "SELECT id FROM invoices WHERE state = ? AND expiry_time <= ? ORDER BY expiry_time, id";
-        let due = self.db().rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0));
+        let due = self.stored().rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0));
         if self.profile.counts_changes() {
-            due.into_iter().for_each(|id| expire(self.db(), id));
+            due.iter().for_each(|id| expire(self.db(), *id));
         } else if !due.is_empty() {
             self.mark_expired_invoices();
         }
-        let db = self.db();
+        for id in due {
+            self.tell_waiters_expired(id);
+        }
         let next = "SELECT expiry_time FROM invoices WHERE state = ? ORDER BY expiry_time LIMIT 1";
-        if let Some(next) = db.rows(next, &[&unpaid], |row| row.get::<_, i64>(0)).pop() {
+        if let Some(next) = self.stored().rows(next, &[&unpaid], |row| row.get::<_, i64>(0)).pop() {
             let after = Duration::from_secs((next - now).unsigned_abs()).min(LONGEST_TIMER);
             self.out.push(Output::SetTimer(Timer::ExpireInvoices, after));
         }

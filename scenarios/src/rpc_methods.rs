@@ -1,0 +1,133 @@
+//! A plugin's methods beyond the call itself: whose ids it sees and `check`.
+
+use leyden::event::Direction;
+use leyden::{Mock, Net, Reply, Result};
+use serde_json::{Value, json};
+
+use crate::scenario::Scenario;
+use crate::socket::Client;
+
+pub(crate) fn caller_ids() -> Scenario {
+    let net = || Net::builder().nodes(["l1"]).mount("l1", Mock::method("id").named("counter"));
+    Scenario::new(
+        "a plugin sees in the id of a request whose it is; the caller gets its own id back, whatever it is",
+        net,
+        |net| Box::pin(call_with_ids(net)),
+    )
+}
+
+/// A caller's id, and what the plugin sees of it.
+const IDS: [(&str, &str); 13] = [
+    ("5", "5"),
+    ("-1.50e+3", "-1.50e+3"),
+    ("true", "true"),
+    ("null", "null"),
+    ("tru", "tru"),
+    (r#""""#, ""),
+    (r#""x/y""#, "x/y"),
+    (r#""a/cln:id#7/cln:id#8""#, "a/cln:id#7/cln:id#8"),
+    (r#""é""#, "é"),
+    (r#""a\"b""#, "weird-id"),
+    (r#""\u0041""#, "weird-id"),
+    ("\"a\tb\"", "weird-id"),
+    ("123456789012345678901234567890", "123456789012345678901234567890"),
+];
+
+async fn call_with_ids(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let mut client = Client::connect(&l1).await?;
+    for (id, _) in IDS {
+        client.send(&format!(r#"{{"jsonrpc":"2.0","id": {id} ,"method":"id","params":[]}}"#)).await?;
+        assert_eq!(client.next().await?, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+    }
+    let asked = l1.transcript("counter").only(["id"]).direction(Direction::ToPlugin);
+    let tokens: Vec<&str> = asked.frames().iter().filter_map(|frame| frame.envelope()?.id).collect();
+    assert_eq!(tokens.len(), IDS.len());
+    for (token, (id, seen)) in tokens.into_iter().zip(IDS) {
+        assert!(token.starts_with(&format!("\"{seen}/cln:id#")), "{id} was seen as {token}");
+    }
+    Ok(())
+}
+
+pub(crate) fn checked_methods() -> Scenario {
+    let net = || {
+        let careful = Mock::method("care")
+            .usage("what")
+            .and(
+                Mock::method("check")
+                    .reply(Reply::raw(
+                        r#"{"jsonrpc":"2.0","id":%ID%,"result":{ "command_to_check" : "care" }}"#,
+                    ))
+                    .expect(2),
+            )
+            .named("careful")
+            .manifest(|manifest| manifest.cancheck = true);
+        let careless = Mock::method("rush").usage("what").expect(0).named("careless");
+        Net::builder().nodes(["l1"]).mount("l1", careful).mount("l1", careless)
+    };
+    Scenario::new(
+        "check of a plugin's method is passed to a plugin that can check, and else taken for good",
+        net,
+        |net| Box::pin(check_methods(net)),
+    )
+    .golden("l1", "careful")
+    .golden("l1", "careless")
+}
+
+async fn check_methods(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let mut client = Client::connect(&l1).await?;
+    let unchecked = r#"{"jsonrpc":"2.0","id":"c","result":{"command_to_check":"rush"}}"#;
+    client
+        .send(r#"{"jsonrpc":"2.0","id":"c","method":"check","params":{"command_to_check":"rush","x":1}}"#)
+        .await?;
+    assert_eq!(client.next().await?, unchecked);
+    l1.wait_for_log(r#"UNUSUAL plugin-careless: Plugin does not support check command for rush \(id "c"\)"#)
+        .await?;
+    for params in [r#"{ "command_to_check":"care", "what" : 1.0 }"#, r#"["care"]"#] {
+        client.send(&format!(r#"{{"jsonrpc":"2.0","id":7,"method":"check","params":{params}}}"#)).await?;
+        let checked = r#"{"jsonrpc":"2.0","id":7,"result":{ "command_to_check" : "care" }}"#;
+        assert_eq!(client.next().await?, checked);
+    }
+    Ok(())
+}
+
+pub(crate) fn messages() -> Scenario {
+    let net = || {
+        let chatty = Mock::method("chat").reply(
+            Reply::result(json!({}))
+                .notify("message", json!({"id": "nobody", "level": "info", "message": "not for you"}))
+                .progress(1, 2),
+        );
+        let rude = Mock::method("shout")
+            .reply(Reply::result(json!({})).notify("message", json!({"level": "info", "message": "whose?"})));
+        Net::builder().nodes(["l1"]).mount("l1", chatty.named("chatty")).mount("l1", rude.named("rude"))
+    };
+    Scenario::new(
+        "a message for an unknown call is ignored, one without a call costs the plugin its life",
+        net,
+        |net| Box::pin(chat(net)),
+    )
+    .golden("l1", "chatty")
+}
+
+async fn chat(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let mut client = Client::connect(&l1).await?;
+    let call = |id: &str, method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#)
+    };
+    client.send(&call("on", "notifications", "[true]")).await?;
+    assert_eq!(client.next().await?, r#"{"jsonrpc":"2.0","id":"on","result":{}}"#);
+    client.send(&call("mine", "chat", "[]")).await?;
+    let heard: Value = serde_json::from_str(&client.next().await?)?;
+    assert_eq!((&heard["method"], &heard["params"]["id"]), (&json!("progress"), &json!("mine")));
+    assert_eq!(client.next().await?, r#"{"jsonrpc":"2.0","id":"mine","result":{}}"#);
+
+    client.send(&call("last", "shout", "[]")).await?;
+    let answer: Value = serde_json::from_str(&client.next().await?)?;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("last"), &json!(-4)));
+    l1.wait_for_log(r#"UNUSUAL plugin-rude: Killing plugin: JSON-RPC notify "id"-field is not present"#)
+        .await?;
+    Ok(())
+}
