@@ -31,8 +31,15 @@ impl Command for Stop {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         node.shutdown.client.get_or_insert(request.client.clone());
-        node.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
+        // Where plugins are not told of their end, they do not hear of this line either.
+        let plugins_hear = node.profile.has_shutdown_notification();
+        if plugins_hear {
+            node.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
+        }
         node.shut_down();
+        if !plugins_hear {
+            node.log_main(LogLevel::Unusual, "JSON-RPC shutdown");
+        }
         Ok(())
     }
 }

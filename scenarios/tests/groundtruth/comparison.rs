@@ -71,14 +71,17 @@ impl Comparison {
     }
 
     /// # Panics
-    /// If anything is unequal that `differences.txt` does not have.
+    /// If anything is unequal that `differences.txt` does not have, or equal that it has.
     pub(crate) fn judge(&self) {
         let unequal = self.unequal();
-        let complaints: Vec<String> = unequal
+        let mut complaints: Vec<String> = unequal
             .iter()
             .filter(|(name, _)| !self.differences.contains(name))
             .map(|(name, how)| format!("{name} differs:\n{how}"))
             .collect();
+        let stale = self.differences.iter().filter(|name| !unequal.contains_key(*name));
+        complaints
+            .extend(stale.map(|name| format!("differences.txt: '{} {name}' is equal now", self.release)));
         assert!(complaints.is_empty(), "{}:\n{}", self.release, complaints.join("\n"));
     }
 }
