@@ -19,7 +19,7 @@
 //! | `table` | the list |
 //! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
 //! | `options`, `setconfig`, `init` | the values of options, and how they are listed; changing them; what `init` tells |
-//! | `manifest`, `lifecycle` | what a plugin declares; how it comes and goes |
+//! | `manifest`, `lifecycle`, `directories` | what a plugin declares; how it comes and goes; where it is found |
 //! | `hooks` | what all hooks have in common: order, chains, deaths, fatal answers |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `rpc_socket`, `rpc_methods` | requests, callers, `check`, `filter`; ids, deprecated methods |
@@ -33,6 +33,7 @@
 mod chain;
 mod custommsg;
 mod db_write;
+mod directories;
 mod faults;
 mod heard;
 mod hooks;

@@ -19,6 +19,7 @@ macro_rules! every_scenario {
             setconfig: changed_options;
             init: proxy_in_init features_of_plugins;
             lifecycle: started_and_stopped disabled_by_itself shutdown_of_the_node;
+            directories: plugin_directories start_refused;
             pass_through: pass_through progress;
             hooks: hook_order hook_cycles hook_in_use hook_outlived hook_fatal;
             rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice;
@@ -30,7 +31,7 @@ macro_rules! every_scenario {
             logs: warning_and_log;
             topics: custom_topics every_topic balance_snapshot;
             invoices: invoice_created;
-            faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method;
+            faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method dies_in_init important_plugin_dies fatal_error;
             releases: old_release;
             db_write: db_write db_write_refused db_write_versions;
         }

@@ -8,6 +8,7 @@ use crate::jsonrpc::RpcRequest;
 use crate::peer::PeerState;
 use crate::peer::control::address_json;
 use crate::state::State;
+use leyden_protocol::deprecation::{Deprecated, Standing};
 use leyden_protocol::json::content;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Value, json};
@@ -65,12 +66,16 @@ impl Command for Help {
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let own = COMMANDS.iter().map(|command| (command.name.to_owned(), command.usage()));
-        let plugins = node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
+        let of_plugins = || node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
+        let shown = of_plugins().filter(|method| node.shows_method(&method.deprecated));
         let mut entries: Vec<(String, String)> =
-            own.chain(plugins.map(|method| (method.name.clone(), method.usage.clone()))).collect();
+            own.chain(shown.map(|method| (method.name.clone(), method.usage.clone()))).collect();
         entries.sort();
         if let Some(wanted) = params.optional_string("command") {
             entries.retain(|(name, _)| *name == wanted);
+            if entries.is_empty() && of_plugins().any(|method| method.name == wanted) {
+                return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Deprecated command {wanted}")));
+            }
             if entries.is_empty() {
                 return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command {wanted}")));
             }
@@ -83,6 +88,17 @@ impl Command for Help {
         let help: Vec<Value> = self.entries.into_iter().map(entry).collect();
         node.reply(&request.client, &json!({ "help": help, "format-hint": "simple" }));
         Ok(())
+    }
+}
+
+impl State {
+    /// Whether `help` shows a method that is, or is not, deprecated.
+    fn shows_method(&self, deprecated: &Deprecated) -> bool {
+        match deprecated.standing(self.profile) {
+            Standing::Fine => true,
+            Standing::Deprecated | Standing::Complained => self.config.allow_deprecated_apis,
+            Standing::Begged => false,
+        }
     }
 }
 

@@ -13,10 +13,11 @@ impl State {
     pub(crate) fn plugin_startup_timeout(&mut self, id: PluginId) {
         let Some(plugin) = self.plugins.get(id) else { return };
         let why = format!("timed out {}", plugin.state.description());
-        self.kill_plugin(id, LogLevel::Unusual, &why);
         if self.phase < Phase::Running {
+            // First, so that nobody goes on without the plugin.
             self.fatal("Can't recover from plugin failure, terminating.");
         }
+        self.kill_plugin(id, LogLevel::Unusual, &why);
     }
 
     /// The plugin closed its output: it has exited, or is as good as gone.
@@ -51,6 +52,9 @@ impl State {
     /// Forgets a plugin and settles everything it owed.
     pub(crate) fn destroy_plugin(&mut self, id: PluginId) {
         let Some(plugin) = self.plugins.remove(id) else { return };
+        if plugin.important && self.phase != Phase::Stopping {
+            self.leave.get_or_insert(1);
+        }
         self.out.push(Output::CancelTimer(Timer::PluginStartup(id)));
         self.out.push(Output::CancelTimer(Timer::PluginStop(id)));
         self.forget_start_options(&plugin);
@@ -67,10 +71,9 @@ impl State {
         if plugin.important {
             let source = plugin.log_source();
             self.log(LogLevel::Broken, &source, "Plugin marked as important, shutting down lightningd!");
-            self.leave.get_or_insert(1);
         }
         self.inits_may_be_complete();
-        self.notify_plugin_stopped(&plugin);
+        self.notify_of_dead_plugin("plugin_stopped", &plugin);
     }
 
     /// The request for its manifest is answered in its name, and that answer is no manifest: lightningd

@@ -3,6 +3,7 @@
 //! | module | subject | CLN |
 //! |---|---|---|
 //! | [`registration`], [`file`] | which plugins there are, and their files | `plugin.c:plugin_register` |
+//! | [`bundled`] | what lightningd's own plugins have taken | |
 //! | [`lifecycle`] | from launch to `init` | `plugin.c` |
 //! | [`death`] | a plugin's end, and what it owed | `plugin.c:destroy_plugin` |
 //! | [`registry`] | what a manifest is held against | `plugin.c:plugin_parse_getmanifest_response` |
@@ -15,6 +16,7 @@
 //! | [`control`] | the `plugin` command | `plugin_control.c` |
 //! | [`stdio`] | the I/O task of one plugin | |
 
+mod bundled;
 pub(crate) mod control;
 pub(crate) mod db_write;
 mod death;
@@ -129,6 +131,8 @@ pub(crate) struct Plugins {
     next: u64,
     /// Names and paths of plugins that are not to be registered.
     disabled: Vec<String>,
+    /// `--clear-plugins` has removed the bundled ones as well.
+    cleared: bool,
     /// Commands that wait until every plugin has answered `init`, each with its subcommand.
     waiting: Vec<(Client, &'static str)>,
     all: BTreeMap<PluginId, Plugin>,

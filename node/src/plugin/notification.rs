@@ -85,9 +85,9 @@ impl State {
         }
     }
 
-    /// `plugin_stopped`, of a plugin that is no longer registered.
-    pub(crate) fn notify_plugin_stopped(&mut self, plugin: &Plugin) {
-        self.notify("plugin_stopped", plugin_fields(plugin));
+    /// `plugin_started` or `plugin_stopped`, of a plugin that is no longer registered.
+    pub(crate) fn notify_of_dead_plugin(&mut self, topic: &str, plugin: &Plugin) {
+        self.notify(topic, plugin_fields(plugin));
     }
 
     /// Complains of subscriptions to topics that nobody sends. It is done every time manifests settle.

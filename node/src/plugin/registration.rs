@@ -33,6 +33,7 @@ impl State {
             PluginChoice::Clear => {
                 self.log(LogLevel::Info, "plugin-manager", "clear-plugins removing all plugins");
                 self.plugins.ids().into_iter().for_each(|id| drop(self.plugins.remove(id)));
+                self.plugins.cleared = true;
                 Ok(())
             }
         }
@@ -69,7 +70,7 @@ impl State {
         self.log(LogLevel::Info, "plugin-manager", &text);
     }
 
-    fn is_disabled(&self, path: &Path) -> bool {
+    pub(super) fn is_disabled(&self, path: &Path) -> bool {
         let dir = self.config.network_dir();
         self.plugins.disabled.iter().any(|name| file::is_called(path, name, &dir))
     }

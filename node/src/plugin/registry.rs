@@ -58,8 +58,9 @@ impl Registry for Newcomer<'_> {
     }
 
     fn method_owner(&self, name: &str) -> Option<String> {
-        match self.state.plugins.method(name) {
-            Some((_, plugin)) => Some(format!("plugin {}", plugin.path.display())),
+        let loaded = self.state.plugins.method(name).map(|(_, plugin)| plugin.path.clone());
+        match loaded.or_else(|| self.state.bundled_owner(name)) {
+            Some(path) => Some(format!("plugin {}", path.display())),
             None => command::find(name).map(|_| "lightningd".to_owned()),
         }
     }

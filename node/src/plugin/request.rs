@@ -129,6 +129,8 @@ impl State {
             let response = Envelope::parse(&text).expect("the text is a JSON object");
             match awaiting {
                 Awaiting::Manifest => self.manifest_failed(plugin, &text),
+                // Any answer means that it has started, even this one.
+                Awaiting::Init => self.notify_of_dead_plugin("plugin_started", plugin),
                 awaiting => self.answered(awaiting, id, &response),
             }
         }

@@ -106,6 +106,12 @@ impl Profile {
         }
     }
 
+    /// Whether it is known which methods the plugins bring that lightningd is installed with.
+    #[must_use]
+    pub const fn bundled_methods_are_known(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// After how many messages of one plugin others have their turn; `None` for never.
     #[must_use]
     pub const fn messages_at_once(self) -> Option<usize> {

@@ -1,0 +1,49 @@
+//! The plugins that lightningd brings along. The node does itself what it does of their work; their methods are taken all the same, as
+//! with lightningd, unless the plugin is disabled.
+
+use crate::state::State;
+use std::path::{Path, PathBuf};
+
+/// Where lightningd's installation has them.
+const DIR: &str = "/usr/local/libexec/c-lightning/plugins";
+
+/// Name and methods, as of v26.06.6. `bcli` is not among them: its methods are those of a Bitcoin backend, and others may bring them.
+const BUNDLED: &[(&str, &str)] = &[
+    ("autoclean", "autoclean-status autoclean-once"),
+    (
+        "bookkeeper",
+        "bkpr-listbalances bkpr-listaccountevents bkpr-inspect bkpr-listincome bkpr-dumpincomecsv bkpr-channelsapy bkpr-report bkpr-editdescriptionbypaymentid bkpr-editdescriptionbyoutpoint",
+    ),
+    ("chanbackup", "emergencyrecover getemergencyrecoverdata restorefrompeer"),
+    (
+        "cln-askrene",
+        "getroutes askrene-listreservations askrene-reserve askrene-unreserve askrene-disable-node askrene-create-channel askrene-update-channel askrene-remove-channel-update askrene-inform-channel askrene-bias-channel askrene-bias-node askrene-create-layer askrene-remove-layer askrene-listlayers askrene-age",
+    ),
+    (
+        "cln-bwatch",
+        "addscriptpubkeywatch addoutpointwatch addscidwatch addblockdepthwatch delscriptpubkeywatch deloutpointwatch delscidwatch delblockdepthwatch listwatch",
+    ),
+    ("cln-renepay", "renepaystatus renepay"),
+    ("cln-xpay", "xpay xpay-as-pay xkeysend listpays sendamount"),
+    ("commando", "commando"),
+    ("exposesecret", "exposesecret"),
+    ("funder", "funderupdate"),
+    ("keysend", "keysend"),
+    ("offers", "offer invoicerequest decode fetchinvoice sendinvoice cancelrecurringinvoice createproof"),
+    ("pay", "paystatus pay"),
+    ("recklessrpc", "reckless"),
+    ("spenderp", "multiwithdraw fundchannel multifundchannel dev-splice splicein spliceout"),
+    ("sql", "sql listsqlschemas"),
+    ("topology", "getroute listchannels listnodes listincoming"),
+    ("txprepare", "txprepare txdiscard txsend withdraw upgradewallet"),
+];
+
+impl State {
+    /// The path of the bundled plugin that has this method.
+    pub(crate) fn bundled_owner(&self, method: &str) -> Option<PathBuf> {
+        let owns = |(_, methods): &&(&str, &str)| methods.split(' ').any(|own| own == method);
+        let (name, _) = BUNDLED.iter().find(owns).filter(|_| self.profile.bundled_methods_are_known())?;
+        let path = Path::new(DIR).join(name);
+        (!self.plugins.cleared && !self.is_disabled(&path)).then_some(path)
+    }
+}
