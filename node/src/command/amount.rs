@@ -1,4 +1,7 @@
-//! Amounts of money as clients write them (`common/amount.c:parse_amount_msat`).
+//! Amounts of money, as clients write them (`common/amount.c:parse_amount_msat`) and as they are written to clients.
+
+use crate::state::State;
+use serde_json::Value;
 
 /// One satoshi in msat.
 const SATOSHI: u64 = 1_000;
@@ -8,6 +11,13 @@ const BITCOIN: u64 = 100_000_000_000;
 
 /// Digits behind the point of a bitcoin, down to one msat.
 const BITCOIN_DIGITS: usize = 11;
+
+impl State {
+    /// An amount as the release writes it.
+    pub(crate) fn amount(&self, msat: u64) -> Value {
+        self.profile.amount(msat, self.config.allow_deprecated_apis)
+    }
+}
 
 /// The msat in `1000`, `1000msat`, `1sat`, `0.00000001btc` or `1btc`. `None` if it is nothing of the kind, or too much.
 pub(crate) fn parse_msat(text: &str) -> Option<u64> {

@@ -36,7 +36,8 @@ impl Command for Decode {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.reply(&request.client, &invoice_json(&self.invoice));
+        let shown = invoice_json(node, &self.invoice);
+        node.reply(&request.client, &shown);
         Ok(())
     }
 }
@@ -92,7 +93,7 @@ fn explain(error: &InvoiceError) -> String {
 }
 
 /// The fields in lightningd's order.
-fn invoice_json(signed: &SignedInvoice) -> Map<String, Value> {
+fn invoice_json(node: &State, signed: &SignedInvoice) -> Map<String, Value> {
     let invoice = &signed.invoice;
     let mut json = Map::new();
     let mut add = |name: &str, value: Value| drop(json.insert(name.to_owned(), value));
@@ -102,7 +103,7 @@ fn invoice_json(signed: &SignedInvoice) -> Map<String, Value> {
     add("expiry", invoice.expiry_seconds.into());
     add("payee", signed.payee.to_string().into());
     if let Some(amount_msat) = invoice.amount_msat {
-        add("amount_msat", amount_msat.into());
+        add("amount_msat", node.amount(amount_msat));
     }
     add_description(&mut add, &invoice.description);
     add("min_final_cltv_expiry", invoice.min_final_cltv_expiry.into());

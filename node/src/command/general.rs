@@ -1,14 +1,13 @@
-//! Commands about the node as a whole: `getinfo`, `help`, `notifications`, `check`.
+//! Commands about the node as a whole: `getinfo`, `notifications`, `check`.
 
 use super::params::{Params, Shape};
-use super::{COMMANDS, Command, find};
+use super::{Command, find};
 use crate::event::LogLevel;
 use crate::input::PluginId;
 use crate::jsonrpc::RpcRequest;
 use crate::peer::PeerState;
 use crate::peer::control::address_json;
 use crate::state::State;
-use leyden_protocol::deprecation::{Deprecated, Standing};
 use leyden_protocol::json::content;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Value, json};
@@ -40,7 +39,7 @@ impl Command for Getinfo {
             "version": node.profile.version(),
             "blockheight": node.topology.height(),
             "network": "regtest",
-            "fees_collected_msat": 0,
+            "fees_collected_msat": node.amount(0),
             "lightning-dir": node.config.network_dir().display().to_string(),
             "our_features": {
                 "init": features.init.to_string(),
@@ -51,54 +50,6 @@ impl Command for Getinfo {
         });
         node.reply(&request.client, &result);
         Ok(())
-    }
-}
-
-/// `help [command]` (`lightningd/jsonrpc.c:json_help`).
-pub(crate) struct Help {
-    /// Name and usage of what is to be shown.
-    entries: Vec<(String, String)>,
-}
-
-impl Command for Help {
-    const NAME: &'static str = "help";
-    const TAKES: &'static [Shape] = &[Shape::optional("command")];
-
-    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let own = COMMANDS.iter().map(|command| (command.name.to_owned(), command.usage()));
-        let of_plugins = || node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
-        let shown = of_plugins().filter(|method| node.shows_method(&method.deprecated));
-        let mut entries: Vec<(String, String)> =
-            own.chain(shown.map(|method| (method.name.clone(), method.usage.clone()))).collect();
-        entries.sort();
-        if let Some(wanted) = params.optional_string("command") {
-            entries.retain(|(name, _)| *name == wanted);
-            if entries.is_empty() && of_plugins().any(|method| method.name == wanted) {
-                return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Deprecated command {wanted}")));
-            }
-            if entries.is_empty() {
-                return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command {wanted}")));
-            }
-        }
-        Ok(Self { entries })
-    }
-
-    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let entry = |(name, usage): (String, String)| json!({ "command": format!("{name} {usage}") });
-        let help: Vec<Value> = self.entries.into_iter().map(entry).collect();
-        node.reply(&request.client, &json!({ "help": help, "format-hint": "simple" }));
-        Ok(())
-    }
-}
-
-impl State {
-    /// Whether `help` shows a method that is, or is not, deprecated.
-    fn shows_method(&self, deprecated: &Deprecated) -> bool {
-        match deprecated.standing(self.profile) {
-            Standing::Fine => true,
-            Standing::Deprecated | Standing::Complained => self.config.allow_deprecated_apis,
-            Standing::Begged => false,
-        }
     }
 }
 

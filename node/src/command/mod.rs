@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`params`] | parameters, by name or by place |
 //! | [`amount`] | amounts of money as clients write them |
-//! | [`general`] | `getinfo`, `help`, `notifications`, `check` |
+//! | [`general`] | `getinfo`, `notifications`, `check` |
+//! | [`help`] | `help` |
 //! | [`invoice`] | `invoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
 //! | [`decode`] | `decode` |
 //! | [`newaddr`] | `newaddr` |
@@ -21,6 +22,7 @@ mod amount;
 mod datastore;
 mod decode;
 pub(crate) mod general;
+mod help;
 pub(crate) mod invoice;
 mod listconfigs;
 mod listnodes;
@@ -104,7 +106,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<invoice::Delinvoice>(),
     Row::of::<crate::peer::control::Disconnect>(),
     Row::of::<general::Getinfo>(),
-    Row::of::<general::Help>(),
+    Row::of::<help::Help>(),
     Row::of::<invoice::Invoice>(),
     Row::of::<listconfigs::Listconfigs>(),
     Row::of::<datastore::Listdatastore>(),

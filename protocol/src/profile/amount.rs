@@ -14,6 +14,15 @@ impl Profile {
         }
     }
 
+    /// The members of `invoice_creation`, in order.
+    #[must_use]
+    pub const fn invoice_creation_members(self) -> [&'static str; 3] {
+        match self {
+            Self::Manual => ["label", "preimage", "msat"],
+            _ => ["msat", "preimage", "label"],
+        }
+    }
+
     /// `msat` in what is said of invoices: v23.02 wrote a text there whatever was deprecated.
     #[must_use]
     pub fn invoice_msat(self, msat: u64) -> Value {

@@ -47,4 +47,19 @@ impl Profile {
             Self::Manual | Self::V0_10 => Some(text.to_owned()),
         }
     }
+
+    /// Whether `help` tells what commands are about (until v24.08), and not only how they are used.
+    #[must_use]
+    pub const fn help_describes(self) -> bool {
+        !matches!(self, Self::V26_06)
+    }
+
+    /// What `help` says of a command that is not there.
+    #[must_use]
+    pub fn unknown_to_help(self, command: &str) -> String {
+        match self {
+            Self::Manual | Self::V0_10 | Self::V23_02 => format!("Unknown command '{command}'"),
+            Self::V26_06 => format!("Unknown command {command}"),
+        }
+    }
 }

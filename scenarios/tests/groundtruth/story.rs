@@ -83,7 +83,7 @@ async fn the_writes(net: &Net, l4: &Node, profile: Profile) -> Result {
     for label in ["a", "b"] {
         l4.rpc("invoice", json!({ "amount_msat": 1000, "label": label, "description": "d" })).await?;
     }
-    drop(l4.rpc("delinvoice", json!({ "label": "a", "status": "unpaid" })).await);
+    l4.rpc("delinvoice", json!({ "label": "a", "status": "unpaid" })).await?;
     l4.rpc("newaddr", Value::Null).await?;
     l4.restart().await?;
     net.bitcoind().generate_block(1).await?;

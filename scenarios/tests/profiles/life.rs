@@ -1,6 +1,6 @@
 //! How plugins come, are listed, and go.
 
-use crate::four::{Four, killed, members, told};
+use crate::four::{Four, first_told, killed, manifest, members, told};
 use leyden::event::{Direction, EventKind};
 use leyden::{Backend, Mock, Net, Node, Profile, Reply, Result};
 use serde_json::{Value, json};
@@ -174,4 +174,19 @@ pub(crate) async fn disable_log_level() -> Result {
     };
     let quiet = "debug disabled itself: not today";
     Four::new().look(look, [quiet, quiet, quiet, "info disabled itself: not today"]).await
+}
+
+pub(crate) async fn check() -> Result {
+    let method = json!({ "name": "greet", "usage": "", "description": "greets" });
+    let declared = manifest(&json!({ "rpcmethods": [method], "cancheck": true }));
+    let checker = || Mock::plugin("checker").on_getmanifest(Reply::result(declared.clone()));
+    let look = async |net: &Net, node: &Node| {
+        // A mock refuses what it was not told to answer.
+        let checked = node.rpc("check", json!({ "command_to_check": "greet" })).await.is_ok();
+        first_told(net, node, "checker", "init").await?;
+        let asked = !told(node, "checker", "check").is_empty();
+        Ok(format!("ok {checked}, asked {asked}"))
+    };
+    let own = "ok true, asked false";
+    Four::new().mount(checker).look(look, [own, own, own, "ok false, asked true"]).await
 }

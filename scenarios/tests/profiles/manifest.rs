@@ -1,6 +1,6 @@
 //! What plugins may declare, and what they are told at their start.
 
-use crate::four::{Four, manifest, started, told};
+use crate::four::{Four, first_told, manifest, started};
 use leyden::{Mock, Net, Node, Reply, Result};
 use serde_json::{Value, json};
 
@@ -41,8 +41,8 @@ pub(crate) async fn features_key() -> Result {
 }
 
 pub(crate) async fn feature_set_keys() -> Result {
-    let look = async |_: &Net, node: &Node| {
-        let init = &told(node, "any", "init")[0];
+    let look = async |net: &Net, node: &Node| {
+        let init = first_told(net, node, "any", "init").await?;
         let places = init["params"]["configuration"]["feature_set"].as_object();
         Ok(places.into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(" "))
     };
@@ -141,8 +141,8 @@ pub(crate) async fn init_error_reply() -> Result {
 }
 
 pub(crate) async fn init_proxy_flag() -> Result {
-    let look = async |_: &Net, node: &Node| {
-        let init = &told(node, "any", "init")[0];
+    let look = async |net: &Net, node: &Node| {
+        let init = first_told(net, node, "any", "init").await?;
         let names: Vec<&String> =
             init["params"]["configuration"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
         let flag = names.into_iter().find(|name| name.contains("always"));

@@ -200,3 +200,23 @@ pub(crate) async fn balance_snapshot() -> Result {
         .look(look, ["unknown", "unknown", snapshot, snapshot])
         .await
 }
+
+pub(crate) async fn invoice_creation() -> Result {
+    let look = async |net: &Net, node: &Node| {
+        node.rpc("invoice", json!({ "amount_msat": 1000, "label": "l", "description": "d" })).await?;
+        Ok(members(&first_told(net, node, "ear", "invoice_creation").await?["params"]["invoice_creation"]))
+    };
+    let text = "msat:string preimage:string label:string";
+    Four::new()
+        .mount(|| Mock::notification("invoice_creation").named("ear"))
+        .look(
+            look,
+            [
+                "label:string preimage:string msat:string",
+                text,
+                text,
+                "msat:number preimage:string label:string",
+            ],
+        )
+        .await
+}

@@ -15,7 +15,7 @@ use bitcoin::{Network, ScriptBuf};
 use leyden_bolt::invoice::{Description, payment_secret};
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
-use serde_json::{Value, json};
+use serde_json::{Map, json};
 
 /// Codes of `common/jsonrpc_errors.h`.
 mod invoice_code {
@@ -183,13 +183,15 @@ impl Invoice {
     }
 
     fn notify(&self, node: &mut State, preimage: &[u8; 32]) {
-        let mut fields = json!({});
-        if let Some(amount_msat) = self.amount_msat {
-            fields["msat"] = node.profile.invoice_msat(amount_msat);
-        }
-        fields["preimage"] = Value::from(hex::encode(preimage));
-        fields["label"] = Value::from(unescaped(&self.label));
-        node.notify("invoice_creation", fields);
+        let member = |name| match name {
+            "msat" => self.amount_msat.map(|msat| node.profile.invoice_msat(msat)),
+            "preimage" => Some(hex::encode(preimage).into()),
+            _ => Some(unescaped(&self.label).into()),
+        };
+        let members = node.profile.invoice_creation_members();
+        let fields: Map<_, _> =
+            members.into_iter().filter_map(|name| Some((name.to_owned(), member(name)?))).collect();
+        node.notify("invoice_creation", fields.into());
     }
 }
 

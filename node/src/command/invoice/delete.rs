@@ -60,7 +60,8 @@ impl Command for Delinvoice {
             store::delete(node.db(), profile, invoice.created_index);
             node.tell_waiters_deleted(invoice.created_index);
         }
-        node.reply(&request.client, &invoice_json(&invoice));
+        let shown = invoice_json(node, &invoice);
+        node.reply(&request.client, &shown);
         Ok(())
     }
 }

@@ -116,21 +116,22 @@ impl Command for Listinvoices {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         node.expire_invoices();
-        let invoices: Vec<Value> = self.query.find(node.stored()).iter().map(invoice_json).collect();
+        let invoices: Vec<Value> =
+            self.query.find(node.stored()).iter().map(|invoice| invoice_json(node, invoice)).collect();
         node.reply(&request.client, &json!({ "invoices": invoices }));
         Ok(())
     }
 }
 
 /// An invoice as every command shows it (`lightningd/invoice.c:json_add_invoice_fields`).
-pub(super) fn invoice_json(invoice: &StoredInvoice) -> Value {
+pub(super) fn invoice_json(node: &State, invoice: &StoredInvoice) -> Value {
     let mut json = json!({
         "label": unescaped(&invoice.label),
         "bolt11": invoice.bolt11,
         "payment_hash": hex::encode(invoice.payment_hash),
     });
     if let Some(amount_msat) = invoice.amount_msat {
-        json["amount_msat"] = Value::from(amount_msat);
+        json["amount_msat"] = node.amount(amount_msat);
     }
     json["status"] = Value::from(invoice.status.name());
     if let Some(description) = &invoice.description {

@@ -52,7 +52,7 @@ impl Command for Waitinvoice {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         if self.invoice.status == Status::Expired {
-            return Err(expired(&self.invoice));
+            return Err(expired(node, &self.invoice));
         }
         node.invoice_waiters.one.push((self.invoice.created_index, request.client.clone()));
         node.expire_invoices();
@@ -99,7 +99,8 @@ impl State {
     pub(super) fn tell_waiters_expired(&mut self, created_index: i64) {
         let Some(invoice) = store::numbered(self.stored(), created_index) else { return };
         for client in self.invoice_waiters.take(created_index) {
-            self.reply_error(&client, &expired(&invoice));
+            let error = expired(self, &invoice);
+            self.reply_error(&client, &error);
         }
     }
 
@@ -111,7 +112,7 @@ impl State {
     }
 }
 
-fn expired(invoice: &StoredInvoice) -> RpcError {
+fn expired(node: &State, invoice: &StoredInvoice) -> RpcError {
     let error = RpcError::new(invoice_code::EXPIRED_DURING_WAIT, "invoice expired during wait");
-    RpcError { data: Some(invoice_json(invoice)), ..error }
+    RpcError { data: Some(invoice_json(node, invoice)), ..error }
 }
