@@ -52,7 +52,8 @@ async fn refuse(net: &Net) -> Result {
     let [l1, l2] = net.nodes();
     // It is told that it is connected, or not, as fast as the refusal comes.
     drop(l1.connect(&l2).await);
-    l1.wait_for_log("WARNING: not on Sundays").await?;
+    l1.wait_for_log("-connectd: peer_in WIRE_WARNING$").await?;
+    l1.wait_for_log("-connectd: Received WIRE_WARNING: WARNING: not on Sundays$").await?;
     heard(net, "l2", "doorman", "disconnect", 1).await?;
     assert_eq!(l2.rpc("listpeers", json!({})).await?, json!({"peers": []}));
     Ok(())

@@ -108,16 +108,24 @@ impl State {
         };
         match message {
             Message::Unknown { msg_type, payload } => self.unknown_message(connection, msg_type, &payload),
-            Message::Warning { data, .. } => {
-                let text = format!("peer_in WIRE_WARNING: {}", String::from_utf8_lossy(&data));
-                self.log(LogLevel::Info, &source, &text);
+            Message::Warning { channel_id, data } => {
+                self.log_complaint(&source, "WARNING", &channel_id, &data);
             }
-            Message::Error { data, .. } => {
-                let text = format!("peer_in WIRE_ERROR: {}", String::from_utf8_lossy(&data));
-                self.log(LogLevel::Info, &source, &text);
-            }
+            Message::Error { channel_id, data } => self.log_complaint(&source, "ERROR", &channel_id, &data),
             Message::Init(_) | Message::Ping { .. } | Message::Pong { .. } => {}
         }
+    }
+
+    /// What the peer says is printed only if it can be (`common/wire_error.c:sanitize_error`).
+    fn log_complaint(&mut self, source: &str, kind: &str, channel_id: &[u8; 32], data: &[u8]) {
+        let channel = match *channel_id {
+            ALL_CHANNELS => String::new(),
+            one => format!(" channel {}", hex::encode(one)),
+        };
+        let is_printable = data.iter().all(|byte| matches!(byte, 32..=127));
+        let words = if is_printable { String::from_utf8_lossy(data).into_owned() } else { hex::encode(data) };
+        self.log(LogLevel::Debug, source, &format!("peer_in WIRE_{kind}"));
+        self.log(LogLevel::Info, source, &format!("Received WIRE_{kind}: {kind}{channel}: {words}"));
     }
 
     /// Dispatches what has waited, until something makes it wait again.
