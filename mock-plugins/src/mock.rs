@@ -9,7 +9,7 @@ use crate::script::{self, ScriptError};
 use crate::times::Times;
 use leyden_protocol::Manifest;
 use leyden_protocol::hook::{Filter, HookRegistration};
-use leyden_protocol::manifest::RpcMethod;
+use leyden_protocol::manifest::{OwnTopic, RpcMethod};
 use leyden_protocol::option::PluginOption;
 use std::panic::Location;
 use std::path::Path;
@@ -65,9 +65,10 @@ impl Clause<Subject> {
         self.kind() == call.kind() && (every_topic || self.name() == call.name())
     }
 
-    /// Why it does not match, if it does not.
-    pub(crate) fn miss(&self, call: &Call) -> Option<String> {
-        self.matchers.iter().find(|matcher| !matcher.matches(call)).map(|matcher| matcher.miss(call))
+    /// If it does not match, how many conditions are not fulfilled, and why the first is not.
+    pub(crate) fn miss(&self, call: &Call) -> Option<(usize, String)> {
+        let unfulfilled: Vec<_> = self.matchers.iter().filter(|matcher| !matcher.matches(call)).collect();
+        unfulfilled.first().map(|first| (unfulfilled.len(), first.miss(call)))
     }
 
     /// What to do about the call that matches after `earlier` others did; the last reply is repeated.
@@ -164,6 +165,12 @@ impl Mock {
     /// Declares an option.
     pub fn option(mut self, option: PluginOption) -> Self {
         self.declared.options.push(option);
+        self
+    }
+
+    /// Declares a topic of its own, which it may then send to other plugins.
+    pub fn topic(mut self, topic: &str) -> Self {
+        self.declared.notifications.push(OwnTopic { method: topic.to_owned() });
         self
     }
 
@@ -275,6 +282,24 @@ impl<S> Clause<S> {
     /// Does this about each call: a [`Reply`], or a closure `|call: &Call| …`. Without it, [`Reply::default`].
     pub fn reply(mut self, reply: impl Respond + 'static) -> Self {
         self.replies = vec![Arc::new(reply)];
+        self
+    }
+
+    /// Does what was said last about so many calls, before what [`Clause::then`] says comes.
+    ///
+    /// ```
+    /// # use leyden_mock_plugins::{Mock, Reply};
+    /// # use serde_json::json;
+    /// let busy_at_first = Mock::method("hello").reply(Reply::error(1, "busy")).times(2).then(Reply::result(json!({})));
+    /// # drop(busy_at_first);
+    /// ```
+    ///
+    /// # Panics
+    /// If there are to be none.
+    pub fn times(mut self, calls: usize) -> Self {
+        assert!(calls > 0, "a reply is for one call at least");
+        let last = self.replies.pop().unwrap_or_else(|| Arc::new(Reply::default()));
+        self.replies.extend(std::iter::repeat_n(last, calls));
         self
     }
 

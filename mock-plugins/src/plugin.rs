@@ -133,12 +133,18 @@ impl MockPlugin {
         let failure = |(index, rule): (usize, &Rule)| {
             let actual = received.iter().filter(|received| received.matched == Some(index)).count();
             let expected = rule.times.filter(|times| !times.contains(actual))?;
-            let misses = received.iter().filter_map(|received| {
-                let miss = received.misses.iter().find(|miss| miss.rule == index)?;
-                Some(format!("{} #{}: {}", received.call.name(), received.call.nth(), miss.why))
-            });
+            let mut misses: Vec<(usize, String)> = received
+                .iter()
+                .filter_map(|received| {
+                    let miss = received.misses.iter().find(|miss| miss.rule == index)?;
+                    let text = format!("{} #{}: {}", received.call.name(), received.call.nth(), miss.why);
+                    Some((miss.conditions, text))
+                })
+                .collect();
+            misses.sort_by_key(|(conditions, _)| *conditions);
+            let misses = misses.into_iter().map(|(_, text)| text).collect();
             let (subject, origin) = (format!("{} {}", rule.kind(), rule.name()), rule.origin.clone());
-            Some(Failure::Count { subject, origin, expected, actual, misses: misses.collect() })
+            Some(Failure::Count { subject, origin, expected, actual, misses })
         };
         self.0.mock.rules.iter().enumerate().filter_map(failure)
     }
@@ -201,7 +207,9 @@ impl MockPlugin {
         for (index, rule) in self.0.mock.rules.iter().enumerate().filter(|(_, rule)| rule.is_about(call)) {
             match rule.miss(call) {
                 None => fitting.push(index),
-                Some(why) => misses.push(Miss { rule: index, origin: rule.origin.clone(), why }),
+                Some((conditions, why)) => {
+                    misses.push(Miss { rule: index, origin: rule.origin.clone(), conditions, why });
+                }
             }
         }
         let next = self.0.mock.in_order.then(|| next_in_order(&self.0.mock.rules, &fitting, received));
@@ -242,5 +250,8 @@ fn next_in_order(rules: &[Rule], fitting: &[usize], received: &[Received]) -> Op
 pub(crate) struct Miss {
     pub(crate) rule: usize,
     pub(crate) origin: String,
+    /// How many of the clause's conditions it does not fulfil.
+    pub(crate) conditions: usize,
+    /// Why it does not fulfil the first of them.
     pub(crate) why: String,
 }

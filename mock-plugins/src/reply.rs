@@ -40,6 +40,7 @@ pub struct Reply {
     answer: Answer,
     patches: Vec<(String, Option<Value>)>,
     piece: Option<usize>,
+    twice: bool,
     after: After,
 }
 
@@ -155,6 +156,13 @@ impl Reply {
         self
     }
 
+    /// Sends a notification so many times before the answer, one right behind the other.
+    pub fn burst(mut self, times: usize, topic: &str, params: impl Into<Value>) -> Self {
+        let notification = Before::Notify(topic.to_owned(), params.into());
+        self.before.extend(std::iter::repeat_n(notification, times));
+        self
+    }
+
     /// Tells the caller of a method how far it is, before the answer: step `num`, from 0, of `total`.
     pub fn progress(mut self, num: u64, total: u64) -> Self {
         self.before.push(Before::Progress(num, total));
@@ -180,6 +188,12 @@ impl Reply {
     pub fn in_pieces(mut self, bytes: usize) -> Self {
         assert!(bytes > 0, "an answer cannot be written in pieces of 0 bytes");
         self.piece = Some(bytes);
+        self
+    }
+
+    /// Writes the answer twice.
+    pub fn twice(mut self) -> Self {
+        self.twice = true;
         self
     }
 
@@ -216,6 +230,9 @@ impl Reply {
             })
             .collect();
         if let Some(bytes) = self.answer_bytes(call, manifest) {
+            if self.twice {
+                steps.push_back(Step::Write { bytes: bytes.clone(), piece: self.piece });
+            }
             steps.push_back(Step::Write { bytes, piece: self.piece });
         }
         match self.after {
@@ -352,6 +369,15 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"no"}}"#,
         ];
         let text: String = expected.iter().map(|frame| format!("{frame}\n\n")).collect();
+        assert_eq!(written(&reply, r#"{"id":"a","method":"hello"}"#), text);
+    }
+
+    #[test]
+    fn an_answer_may_come_twice_and_a_notification_often() {
+        let reply = Reply::result(1).burst(2, "topic", json!({})).twice();
+        let note = r#"{"jsonrpc":"2.0","method":"topic","params":{}}"#;
+        let answer = r#"{"jsonrpc":"2.0","id":"a","result":1}"#;
+        let text: String = [note, note, answer, answer].map(|frame| format!("{frame}\n\n")).concat();
         assert_eq!(written(&reply, r#"{"id":"a","method":"hello"}"#), text);
     }
 

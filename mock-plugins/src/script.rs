@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! #!/usr/bin/env mock-plugin
-//! name = "gatekeeper"              # without it, that of the file; also: dynamic, in_order, disable
+//! name = "gatekeeper"              # without it, that of the file; also: dynamic, in_order, disable, topics
 //!
 //! [[option]]                       # name, type, description, default, multi, dynamic
 //! name = "limit"
@@ -23,16 +23,17 @@
 //! `when` has JSON pointers into the parameters and what must be there; the empty pointer is all of them.
 //! A reply has at most one of the verbs `result`, `error`, `continue`, `replace`, `return`, `raw`, `hang`,
 //! `close_stdout`, and perhaps `exit`, which alone exits without an answer and with another verb after it. More
-//! can be said about each: `delay_ms`, `log` (`{ level, message }`), `in_pieces`, `with`, `without`. A reply
-//! without a verb is what the mock does by itself. There are no conditions and no variables: a script that
-//! needs them should be a closure.
+//! can be said about each: `log` (`{ level, message }`), `progress` (its number of steps), `notify`
+//! (`{ topic, params, times }`) and `delay_ms`, which come in this order before the answer; `in_pieces`, `twice`,
+//! `with`, `without`; and `times`, the number of calls that it is for before `then` goes on. A reply without a
+//! verb is what the mock does by itself. There are no conditions and no variables: a script that needs them
+//! should be a closure.
 
 mod reply;
 
 use self::reply::ScriptReply;
 use crate::matching;
 use crate::mock::{Clause, Mock, Subject};
-use crate::reply::Reply;
 use crate::times::Times;
 use leyden_protocol::catalogue;
 use leyden_protocol::hook::Filter;
@@ -88,6 +89,8 @@ struct Script {
     in_order: bool,
     disable: Option<String>,
     #[serde(default)]
+    topics: Vec<String>,
+    #[serde(default)]
     option: Vec<OptionTable>,
     start: Option<ScriptReply>,
     getmanifest: Option<ScriptReply>,
@@ -108,18 +111,19 @@ impl Script {
             manifest.disable = self.disable;
             manifest.options = self.option.into_iter().map(OptionTable::into_option).collect();
         });
+        mock = self.topics.iter().fold(mock, |mock, topic| mock.topic(topic));
         mock.name = self.name;
         mock.in_order = self.in_order;
         mock = match self.start {
-            Some(reply) => mock.on_start(reply.0),
+            Some(reply) => mock.on_start(reply.reply),
             None => mock,
         };
         mock = match self.getmanifest {
-            Some(reply) => mock.on_getmanifest(reply.0),
+            Some(reply) => mock.on_getmanifest(reply.reply),
             None => mock,
         };
         mock = match self.init {
-            Some(reply) => mock.on_init(reply.0),
+            Some(reply) => mock.on_init(reply.reply),
             None => mock,
         };
         // TOML has no order between tables of different names; the file has.
@@ -260,8 +264,9 @@ fn said(
             pointer => clause.when(matching::member(pointer, value)),
         };
     }
-    let first = reply.map_or_else(Reply::default, |reply| reply.0);
-    clause = then.into_iter().fold(clause.reply(first), |clause, reply| clause.then(reply.0));
+    for ScriptReply { reply, times } in [reply.unwrap_or_default()].into_iter().chain(then) {
+        clause = clause.then(reply).times(times.get());
+    }
     match expect {
         Some(times) => clause.expect(times.0),
         None => clause,

@@ -3,8 +3,15 @@
 use crate::call::{Call, CallKind};
 use crate::plugin::Miss;
 use crate::times::Times;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+/// How many of the calls that a clause did not match are shown.
+const NEAREST_MISSES: usize = 5;
+
+/// How many received calls are shown: a busy node sends hundreds.
+const LONGEST_LIST: usize = 20;
 
 /// A call, and what the clauses made of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +52,7 @@ pub enum Failure {
         expected: Times,
         /// How many it got.
         actual: usize,
-        /// Calls of the name that it did not match, and why.
+        /// Calls of the name that it did not match, and why; the nearest first.
         misses: Vec<String>,
     },
     /// A call that came after one that it should have come before.
@@ -86,7 +93,17 @@ impl fmt::Display for Unmet {
         for failure in &self.failures {
             write!(formatter, "{failure}")?;
         }
-        list(formatter, &self.received)
+        list(formatter, &self.received, |call| self.failures.iter().any(|failure| failure.is_about(call)))
+    }
+}
+
+impl Failure {
+    fn is_about(&self, call: &Call) -> bool {
+        match self {
+            Self::Count { subject, .. } => *subject == format!("{} {}", call.kind(), call.name()),
+            // The order is a matter of all that matched.
+            Self::Order { .. } => true,
+        }
     }
 }
 
@@ -95,7 +112,12 @@ impl fmt::Display for Failure {
         match self {
             Self::Count { subject, origin, expected, actual, misses } => {
                 writeln!(formatter, "  {subject}: expected {expected}, received {actual} ({origin})")?;
-                misses.iter().try_for_each(|miss| writeln!(formatter, "    not counted: {miss}"))
+                let shown = misses.iter().take(NEAREST_MISSES);
+                shown.into_iter().try_for_each(|miss| writeln!(formatter, "    not counted: {miss}"))?;
+                match misses.len().saturating_sub(NEAREST_MISSES) {
+                    0 => Ok(()),
+                    more => writeln!(formatter, "    not counted: {more} more"),
+                }
             }
             Self::Order { late, after, origin } => {
                 writeln!(formatter, "  {late}: expected before {after}, came after it ({origin})")
@@ -122,17 +144,27 @@ impl fmt::Display for TooFew {
         let Self { plugin, name, expected, actual, limit, .. } = self;
         let wanted = Times::from(*expected..);
         writeln!(formatter, "mock '{plugin}' waited {limit:?} for {wanted} of {name}, received {actual}")?;
-        list(formatter, &self.received)
+        list(formatter, &self.received, |call| call.name() == name)
     }
 }
 
-/// Everything received, a line each, without a newline at the end.
-fn list(formatter: &mut fmt::Formatter<'_>, received: &[Received]) -> fmt::Result {
+/// Everything received, a line each, without a newline at the end. Of a long record, the last of what the report
+/// is about; of the rest, how much there was.
+fn list(
+    formatter: &mut fmt::Formatter<'_>,
+    received: &[Received],
+    is_about: impl Fn(&Call) -> bool,
+) -> fmt::Result {
     if received.is_empty() {
         return write!(formatter, "received nothing");
     }
+    let all = received.len() <= LONGEST_LIST;
+    let (shown, rest): (Vec<&Received>, Vec<&Received>) =
+        received.iter().partition(|one| all || one.is_unmatched() || is_about(&one.call));
+    let cut = shown.len().saturating_sub(LONGEST_LIST);
+    count(formatter, shown[..cut].iter().chain(&rest).map(|one| &one.call))?;
     write!(formatter, "received, in order:")?;
-    for one in received {
+    for one in &shown[cut..] {
         write!(formatter, "\n  {}", one.call)?;
         if one.is_unmatched() {
             write!(formatter, "\n    no clause matched")?;
@@ -142,4 +174,17 @@ fn list(formatter: &mut fmt::Formatter<'_>, received: &[Received]) -> fmt::Resul
         }
     }
     Ok(())
+}
+
+/// How many calls of each name there were that are not shown.
+fn count<'a>(formatter: &mut fmt::Formatter<'_>, calls: impl Iterator<Item = &'a Call>) -> fmt::Result {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls {
+        *counts.entry(format!("{} {}", call.kind(), call.name())).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+    writeln!(formatter, "received, and not shown: {}", counts.join(", "))
 }

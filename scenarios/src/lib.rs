@@ -27,6 +27,7 @@
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
 //! | `faults` | plugins that die or talk nonsense |
+//! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
 //! | `db_write` | plugins that keep a copy of the node's database |
 
@@ -51,6 +52,7 @@ mod rpc_methods;
 mod rpc_socket;
 pub mod scenario;
 mod setconfig;
+mod shelf;
 mod socket;
 mod table;
 mod topics;

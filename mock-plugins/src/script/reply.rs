@@ -2,14 +2,18 @@
 
 use crate::reply::Reply;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(try_from = "ReplyTable")]
-pub(super) struct ScriptReply(pub(super) Reply);
+pub(super) struct ScriptReply {
+    pub(super) reply: Reply,
+    /// How many calls it is for, if there is more to come.
+    pub(super) times: NonZeroUsize,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,11 +31,21 @@ struct ReplyTable {
     exit: Option<i32>,
     delay_ms: Option<u64>,
     log: Option<LogTable>,
+    progress: Option<u64>,
+    notify: Option<NotifyTable>,
     in_pieces: Option<NonZeroUsize>,
+    twice: Option<Yes>,
     #[serde(default)]
     with: BTreeMap<String, Value>,
     #[serde(default)]
     without: Vec<String>,
+    times: Option<NonZeroUsize>,
+}
+
+impl Default for ScriptReply {
+    fn default() -> Self {
+        Self { reply: Reply::default(), times: NonZeroUsize::MIN }
+    }
 }
 
 /// A verb that needs no more than to be there.
@@ -68,6 +82,15 @@ struct LogTable {
     message: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotifyTable {
+    topic: String,
+    #[serde(default)]
+    params: Map<String, Value>,
+    times: Option<NonZeroUsize>,
+}
+
 impl TryFrom<ReplyTable> for ScriptReply {
     type Error = String;
 
@@ -98,14 +121,23 @@ impl TryFrom<ReplyTable> for ScriptReply {
         if let Some(log) = table.log {
             reply = reply.log(&log.level, &log.message);
         }
+        if let Some(total) = table.progress {
+            reply = (0..total).fold(reply, |reply, step| reply.progress(step, total));
+        }
+        if let Some(NotifyTable { topic, params, times }) = table.notify {
+            reply = reply.burst(times.map_or(1, NonZeroUsize::get), &topic, params);
+        }
         if let Some(delay) = table.delay_ms {
             reply = reply.delay(Duration::from_millis(delay));
         }
         if let Some(bytes) = table.in_pieces {
             reply = reply.in_pieces(bytes.get());
         }
+        if table.twice.is_some() {
+            reply = reply.twice();
+        }
         reply = table.with.into_iter().fold(reply, |reply, (member, value)| reply.with(&member, value));
         reply = table.without.iter().fold(reply, |reply, member| reply.without(member));
-        Ok(Self(reply))
+        Ok(Self { reply, times: table.times.unwrap_or(NonZeroUsize::MIN) })
     }
 }

@@ -88,6 +88,30 @@ received, in order:
     assert_eq!(error.to_string(), expected);
 }
 
+#[tokio::test]
+async fn a_long_report_shows_the_nearest_and_counts_the_rest() {
+    let wanted = Mock::hook("custommsg")
+        .when(matching::member("/peer_id", "02"))
+        .when(matching::member("/payload", "8001"))
+        .expect(1);
+    let plugin = MockPlugin::new(wanted.and(Mock::notification("log")).named("ear"));
+    let mut lightningd = Lightningd::start(&plugin);
+    for number in 0..30 {
+        lightningd.notify("log", json!({"log": {"number": number}})).await;
+        // The eleventh is right in one point.
+        let peer = if number == 10 { "02" } else { "03" };
+        lightningd.call("custommsg", json!({"peer_id": peer, "payload": number})).await;
+    }
+    lightningd.hang_up().await.unwrap();
+    let report = plugin.verify().unwrap_err().to_string();
+    let lines: Vec<&str> = report.lines().collect();
+    assert_eq!(lines[2], r#"    not counted: custommsg #11: /payload is 10, not "8001""#, "{report}");
+    assert_eq!(lines[3], r#"    not counted: custommsg #1: /peer_id is "03", not "02""#, "{report}");
+    assert_eq!(lines[7], "    not counted: 25 more", "{report}");
+    assert_eq!(lines[8], "received, and not shown: 10 × hook custommsg, 30 × notification log", "{report}");
+    assert!(lines[10].starts_with("  hook custommsg #11 "), "{report}");
+}
+
 #[test]
 fn nothing_received_is_said_so() {
     let unmet = MockPlugin::new(Mock::method("hello").expect(1)).verify().unwrap_err();

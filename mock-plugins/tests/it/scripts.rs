@@ -27,7 +27,7 @@ fn mistakes_are_named_with_line_and_what_is_allowed() {
     let cases = [
         (
             "\n\nwhat = 1\n",
-            "mock.toml:3: unknown field `what`, expected one of `name`, `dynamic`, `in_order`, `disable`, `option`, `start`, `getmanifest`, `init`, `hook`, `method`, `notification`",
+            "mock.toml:3: unknown field `what`, expected one of `name`, `dynamic`, `in_order`, `disable`, `topics`, `option`, `start`, `getmanifest`, `init`, `hook`, `method`, `notification`",
         ),
         (
             "[[hook]]\nname = \"peer_conected\"\n",
@@ -73,7 +73,8 @@ fn the_verbs_are_few() {
     assert_eq!(
         error,
         "mock.toml:2: unknown field `if`, expected one of `result`, `error`, `continue`, `replace`, `return`, `raw`, \
-         `hang`, `close_stdout`, `exit`, `delay_ms`, `log`, `in_pieces`, `with`, `without`"
+         `hang`, `close_stdout`, `exit`, `delay_ms`, `log`, `progress`, `notify`, `in_pieces`, `twice`, `with`, \
+         `without`, `times`"
     );
 }
 

@@ -52,35 +52,42 @@ fn a_map_that_lags_behind_is_found() {
     assert_eq!(found(&format!("`a/`{}", "\n".repeat(201))), 1);
 }
 
-/// Scripts that nothing but the shelf itself knows.
+/// Scripts that no scenario plays, or that the shelf's list leaves out.
 fn unused_scripts(files: &[File]) -> Vec<Violation> {
-    let is_script = |file: &&File| file.path.starts_with("mock-plugins/scripts/");
     let complain = |script: &File| {
-        let name = script.path.rsplit('/').next()?.split('.').next()?;
-        let word = Regex::new(&format!(r#"(["/`]){name}(\.toml)?(["`])"#)).expect("a script's name");
-        let used = files.iter().any(|file| !is_script(&file) && word.is_match(&file.text));
-        (!used).then(|| script.violation(1, "no test and no document names it"))
+        let name = script.path.strip_prefix("mock-plugins/scripts/")?.strip_suffix(".toml")?;
+        let played = |file: &File| file.is_source_of("scenarios") && file.text.contains(&format!("{name:?}"));
+        let listed = |file: &File| {
+            file.path == "mock-plugins/README.md" && file.text.contains(&format!("| `{name}.toml` |"))
+        };
+        if !files.iter().any(played) {
+            return Some(script.violation(1, "no scenario plays it"));
+        }
+        (!files.iter().any(listed)).then(|| script.violation(1, "mock-plugins/README.md does not list it"))
     };
-    files.iter().filter(is_script).filter_map(complain).collect()
+    files.iter().filter_map(complain).collect()
 }
 
 #[test]
-fn every_script_of_the_shelf_is_known() {
+fn every_script_of_the_shelf_is_used() {
     enforce(
-        "every mock script is named by a test or in mock-plugins/README.md",
-        "list it there, or delete it",
+        "every mock script is played by a scenario, and listed in mock-plugins/README.md",
+        "let a scenario take it from the shelf, or delete it",
         unused_scripts(&files()),
     );
 }
 
 #[test]
-fn a_script_that_nobody_knows_is_found() {
-    let found = |text| {
-        unused_scripts(&[File::new("mock-plugins/scripts/greet.toml", "`greet`"), File::new("a", text)]).len()
+fn a_script_that_nobody_plays_is_found() {
+    let found = |scenario, list| {
+        let script = File::new("mock-plugins/scripts/greet.toml", "");
+        let (scenario, list) =
+            (File::new("scenarios/src/a.rs", scenario), File::new("mock-plugins/README.md", list));
+        unused_scripts(&[script, scenario, list]).len()
     };
-    assert_eq!(found("on_shelf(\"greet\")"), 0);
-    assert_eq!(found("| `greet.toml` |"), 0);
-    assert_eq!(found("greetings, `greeter`"), 1);
+    assert_eq!(found("shelf(\"greet\")", "| `greet.toml` | Says hello. |"), 0);
+    assert_eq!(found("shelf(\"greet\")", ""), 1);
+    assert_eq!(found("greetings(\"greeter\")", "| `greet.toml` | Says hello. |"), 1);
 }
 
 /// Golden transcripts of scenarios that are gone.
