@@ -14,6 +14,7 @@ use crate::event::{Event, Exit};
 use crate::host::Host;
 use crate::input::{Input, PluginId, PluginInput, Timer};
 use crate::jsonrpc::socket;
+use crate::mailbox::Mailbox;
 use crate::output::Output;
 use crate::peer::connectd;
 use crate::plugin::lifecycle::launched;
@@ -32,21 +33,6 @@ use tokio::task::JoinHandle;
 /// How long nothing happens before the log's last lines go to its files. To write each as it comes takes longer
 /// than anything else about a hook; the host's ear hears them at once.
 const LOG_REST: Duration = Duration::from_millis(5);
-
-/// Where inputs are put.
-#[derive(Clone)]
-pub(crate) struct Mailbox(mpsc::UnboundedSender<Input>);
-
-impl Mailbox {
-    pub(crate) fn new(sender: mpsc::UnboundedSender<Input>) -> Self {
-        Self(sender)
-    }
-
-    pub(crate) fn send(&self, input: Input) {
-        // An error means that the node has ended, and that nobody is interested.
-        drop(self.0.send(input));
-    }
-}
 
 /// What only the actor touches.
 pub(crate) struct Actor {

@@ -19,7 +19,7 @@
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `db` | SQLite and `db_write` |
 //! | `gossip_store`, `pid_file` | files that other programs read |
-//! | `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
+//! | `mailbox`, `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
 //! | `strerror` | the system's words for its errors |
 
 mod actor;
@@ -37,6 +37,7 @@ pub mod host;
 mod input;
 mod jsonrpc;
 mod log;
+mod mailbox;
 mod node;
 pub mod options;
 mod output;

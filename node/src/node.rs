@@ -1,10 +1,11 @@
 //! A running node, from outside.
 
-use crate::actor::{Actor, Mailbox};
+use crate::actor::Actor;
 use crate::config::Config;
 use crate::event::{Event, Exit};
 use crate::host::Host;
 use crate::input::Input;
+use crate::mailbox::Mailbox;
 use crate::startup;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

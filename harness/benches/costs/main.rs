@@ -6,10 +6,10 @@
 //! It lives here because it needs the node and the recorder, and nothing of the scenarios. It plays its own children too: cargo gives a
 //! benchmark no other binary.
 
-mod child;
 mod contest;
 mod memory;
 mod node;
+mod process;
 mod round_trip;
 mod start;
 
@@ -28,8 +28,8 @@ const BENCHMARKS: [Benchmark; 4] = [
 ];
 
 fn main() -> ExitCode {
-    if let Some(role) = child::role() {
-        return child::play(&role);
+    if let Some(role) = process::role() {
+        return process::play(&role);
     }
     let arguments = Arguments::from_args();
     if !arguments.bench {

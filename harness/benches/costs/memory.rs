@@ -1,8 +1,8 @@
 //! How much memory an idle node takes, in a process with one, ten and a hundred.
 
-use crate::child::{Running, tell, until_let_go};
 use crate::contest::{self, Effort};
 use crate::node::{self, Access};
+use crate::process::{Running, tell, until_let_go};
 use leyden::{Backend, Net};
 use std::path::{Path, PathBuf};
 

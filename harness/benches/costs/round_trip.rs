@@ -2,9 +2,9 @@
 //!
 //! What a hook costs is what a command with the hook takes longer than the same command on a node without.
 
-use crate::child::{Running, script};
 use crate::contest::{self, Effort, take_turns, timed};
 use crate::node::{Client, read_message};
+use crate::process::{Running, script};
 use leyden::event::{Direction, EventKind};
 use leyden::{Backend, Net, Node, Plugin};
 use leyden_protocol::frame::TERMINATOR;

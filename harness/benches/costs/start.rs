@@ -1,8 +1,8 @@
 //! How long until a node answers, and until two of them are connected.
 
-use crate::child::{Running, tell};
 use crate::contest::{self, Effort, take_turns, timed};
 use crate::node::{self, Access, Client};
+use crate::process::{Running, tell};
 use leyden::{Backend, Net, NetBuilder};
 use rusqlite::Connection;
 use std::cell::Cell;

@@ -1,8 +1,8 @@
 //! The built-in Bitcoin backend: bitcoind over JSON-RPC and HTTP (`plugins/bcli.c`).
 
-use crate::actor::Mailbox;
 use crate::config::Bitcoind;
 use crate::input::Input;
+use crate::mailbox::Mailbox;
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::deserialize_hex;
 use serde_json::{Value, json};

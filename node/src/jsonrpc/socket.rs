@@ -1,8 +1,8 @@
 //! The I/O tasks of the RPC socket: one that accepts, one for each client.
 
-use crate::actor::Mailbox;
 use crate::connections::ConnectionSource;
 use crate::input::{ConnectionId, Input, RpcInput};
+use crate::mailbox::Mailbox;
 use leyden_protocol::frame::TERMINATOR;
 use leyden_protocol::{Envelope, FrameReader};
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! The I/O tasks of peers: sockets, and the encrypted transport of BOLT 8 (`connectd/`).
 
-use crate::actor::Mailbox;
 use crate::connections::ConnectionSource;
 use crate::input::{ConnectionId, Input, PeerInput};
+use crate::mailbox::Mailbox;
 use crate::strerror::strerror;
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use leyden_bolt::{Event, Noise};

@@ -1,8 +1,8 @@
 //! The I/O task of one plugin: its two pipes and its process.
 
-use crate::actor::Mailbox;
 use crate::host::RunningPlugin;
 use crate::input::{Input, PluginId, PluginInput};
+use crate::mailbox::Mailbox;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
