@@ -1,9 +1,10 @@
-//! A plugin's methods beyond the call itself: whose ids it sees and `check`.
+//! A plugin's methods beyond the call itself: whose ids it sees, `check`, and what is deprecated.
 
 use leyden::event::Direction;
 use leyden::{Mock, Net, Reply, Result};
 use serde_json::{Value, json};
 
+use crate::heard::heard;
 use crate::scenario::Scenario;
 use crate::socket::Client;
 
@@ -89,6 +90,81 @@ async fn check_methods(net: &Net) -> Result {
         let checked = r#"{"jsonrpc":"2.0","id":7,"result":{ "command_to_check" : "care" }}"#;
         assert_eq!(client.next().await?, checked);
     }
+    Ok(())
+}
+
+pub(crate) fn deprecated_methods() -> Scenario {
+    let net = || {
+        let method = |name: &str, usage: &str, deprecated: bool| json!({"name": name, "usage": usage, "description": "a mock", "deprecated": deprecated});
+        let manifest = |methods: Value, subscriptions: Value| {
+            Reply::result(json!({
+                "options": [],
+                "rpcmethods": methods,
+                "subscriptions": subscriptions,
+                "dynamic": true,
+                "nonnumericids": true,
+            }))
+        };
+        let told = Mock::method("old")
+            .and(Mock::method("new"))
+            .and(Mock::notification("deprecated_oneshot"))
+            .named("told")
+            .on_getmanifest(manifest(
+                json!([method("old", "[a]", true), method("new", "[b]", false)]),
+                json!(["deprecated_oneshot"]),
+            ));
+        let untold = Mock::method("older")
+            .named("untold")
+            .on_getmanifest(manifest(json!([method("older", "", true)]), json!([])));
+        Net::builder().nodes(["l1"]).mount("l1", told).mount("l1", untold)
+    };
+    Scenario::new(
+        "a deprecated method is refused and not shown, unless the caller wants it, of which the plugin is told",
+        net,
+        |net| Box::pin(call_deprecated(net)),
+    )
+}
+
+async fn call_deprecated(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let mut client = Client::connect(&l1).await?;
+    let call = |id: u32, method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+    };
+    let refused = |id: u32, why: &str| {
+        let why = Value::from(why);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":{why}}}}}"#)
+    };
+    let done = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+    let shown = |id: u32, usage: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"help":[{{"command":"{usage}"}}],"format-hint":"simple"}}}}"#
+        )
+    };
+    for (request, answer) in [
+        (call(1, "old", "[]"), refused(1, r#"Command "old" is deprecated"#)),
+        (call(2, "help", r#"["old"]"#), refused(2, "Deprecated command old")),
+        (call(3, "help", r#"["new"]"#), shown(3, "new [b]")),
+        (call(4, "new", "[]"), done(4)),
+        (call(5, "deprecations", "[true]"), done(5)),
+        (call(6, "old", "[]"), done(6)),
+        (call(7, "new", "[]"), done(7)),
+        (call(8, "help", r#"["old"]"#), shown(8, "old (DEPRECATED!) [a]")),
+        (call(9, "older", "[]"), done(9)),
+        (call(10, "deprecations", r#"{"enable":false}"#), done(10)),
+        (call(11, "new", "[]"), done(11)),
+        (call(12, "old", "[]"), refused(12, r#"Command "old" is deprecated"#)),
+    ] {
+        client.send(&request).await?;
+        assert_eq!(client.next().await?, answer, "{request}");
+    }
+    heard(net, "l1", "told", "deprecated_oneshot", 2).await?;
+    l1.wait_for_log(
+        r"DEBUG .*plugin-untold: Plugin does not support deprecation setting for cmd older \(id 9\)",
+    )
+    .await?;
+    let listed = l1.rpc("help", json!({})).await?.to_string();
+    assert!(listed.contains(r#""new [b]""#) && !listed.contains("DEPRECATED"), "{listed}");
     Ok(())
 }
 

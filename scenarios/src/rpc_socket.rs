@@ -86,6 +86,7 @@ async fn wrong_parameters(node: &Node) -> Result {
         ("disconnect", r#"["x"]"#, r#"id: invalid peer id: invalid token '"x"'"#),
         ("deldatastore", r#"{"key":"a","key":"b"}"#, "duplicate json names: key"),
         ("notifications", r#"["true"]"#, bad_bool),
+        ("deprecations", r#"["true"]"#, bad_bool),
     ] {
         client.send(&format!(r#"{HEAD}"id":1,"method":"{method}","params":{params}}}"#)).await?;
         assert_eq!(client.next().await?, error("1", -32602, why), "{method} {params}");

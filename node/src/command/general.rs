@@ -1,4 +1,4 @@
-//! Commands about the node as a whole: `getinfo`, `notifications`, `check`.
+//! Commands about the node as a whole: `getinfo`, `notifications`, `deprecations`, `check`.
 
 use super::params::{Params, Shape};
 use super::{Command, find};
@@ -70,6 +70,31 @@ impl Command for Notifications {
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         if let Some(connection) = node.connections.get_mut(request.client.connection) {
             connection.notified = self.enable;
+        }
+        node.reply(&request.client, &json!({}));
+        Ok(())
+    }
+}
+
+/// `deprecations enable`: whether what is deprecated may be used on this connection (v24.02).
+pub(crate) struct Deprecations {
+    enable: bool,
+}
+
+impl Command for Deprecations {
+    const NAME: &'static str = "deprecations";
+    const TAKES: &'static [Shape] = &[Shape::required("enable")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        if !node.profile.has_deprecations() {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'deprecations'"));
+        }
+        Ok(Self { enable: params.boolean("enable")? })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if let Some(connection) = node.connections.get_mut(request.client.connection) {
+            connection.deprecated_ok = Some(self.enable);
         }
         node.reply(&request.client, &json!({}));
         Ok(())

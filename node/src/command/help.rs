@@ -1,23 +1,24 @@
 //! `help`: the commands, and until v24.08 what they are about (`lightningd/jsonrpc.c:json_help`).
 
 use super::params::{Params, Shape};
-use super::{COMMANDS, Command};
+use super::{COMMANDS, Command, find};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
-use leyden_protocol::deprecation::{Deprecated, Standing};
 use leyden_protocol::manifest::RpcMethod;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Value, json};
 
 /// `help [command]`.
 pub(crate) struct Help {
-    entries: Vec<Entry>,
+    /// The one command that is asked about.
+    wanted: Option<String>,
 }
 
 /// A command.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     name: String,
+    /// What stands behind the name of a deprecated command.
+    mark: &'static str,
     usage: String,
     category: String,
     description: String,
@@ -29,39 +30,30 @@ impl Command for Help {
     const TAKES: &'static [Shape] = &[Shape::optional("command")];
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let own = COMMANDS.iter().map(|command| Entry::own(command.name, command.usage()));
-        let of_plugins = || node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
-        let shown = of_plugins().filter(|method| node.shows_method(&method.deprecated));
-        let mut entries: Vec<Entry> = own.chain(shown.map(Entry::of_plugin)).collect();
-        entries.sort();
-        if let Some(wanted) = params.optional_string("command") {
-            entries.retain(|entry| entry.name == wanted);
-            if entries.is_empty() && of_plugins().any(|method| method.name == wanted) {
-                return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Deprecated command {wanted}")));
+        let wanted = params.optional_string("command");
+        match &wanted {
+            Some(name) if find(name).is_none() && node.plugins.method(name).is_none() => {
+                Err(RpcError::new(code::METHOD_NOT_FOUND, node.profile.unknown_to_help(name)))
             }
-            if entries.is_empty() {
-                return Err(RpcError::new(code::METHOD_NOT_FOUND, node.profile.unknown_to_help(&wanted)));
-            }
+            _ => Ok(Self { wanted }),
         }
-        Ok(Self { entries })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if let Some(name) = self.wanted.as_deref().filter(|name| !node.may_call(name, &request.client)) {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Deprecated command {name}")));
+        }
+        let ok = node.deprecated_for(&request.client);
+        let shown = |method: &&RpcMethod| node.deprecated_shown(&method.name, &method.deprecated, ok);
+        let of_plugins = node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
+        let own = COMMANDS.iter().map(|command| Entry::own(command.name, command.usage()));
+        let mut entries: Vec<Entry> = own.chain(of_plugins.filter(shown).map(Entry::of_plugin)).collect();
+        entries.retain(|entry| self.wanted.as_ref().is_none_or(|wanted| *wanted == entry.name));
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
         let describes = node.profile.help_describes();
-        let help: Vec<Value> = self.entries.into_iter().map(|entry| entry.shown(describes)).collect();
+        let help: Vec<Value> = entries.into_iter().map(|entry| entry.shown(describes)).collect();
         node.reply(&request.client, &json!({ "help": help, "format-hint": "simple" }));
         Ok(())
-    }
-}
-
-impl State {
-    /// Whether `help` shows a method that is, or is not, deprecated.
-    fn shows_method(&self, deprecated: &Deprecated) -> bool {
-        match deprecated.standing(self.profile) {
-            Standing::Fine => true,
-            Standing::Deprecated | Standing::Complained => self.config.allow_deprecated_apis,
-            Standing::Begged => false,
-        }
     }
 }
 
@@ -71,6 +63,7 @@ impl Entry {
         let (category, description) = known.map_or(("utility", ""), |(_, category, about)| (category, about));
         Self {
             name: name.to_owned(),
+            mark: "",
             usage,
             category: category.to_owned(),
             description: description.to_owned(),
@@ -81,6 +74,7 @@ impl Entry {
     fn of_plugin(method: &RpcMethod) -> Self {
         Self {
             name: method.name.clone(),
+            mark: if method.deprecated.is_never() { "" } else { " (DEPRECATED!)" },
             usage: method.usage.clone(),
             category: method.category.clone().unwrap_or_else(|| "plugin".to_owned()),
             description: method.description.clone(),
@@ -89,7 +83,7 @@ impl Entry {
     }
 
     fn shown(self, describes: bool) -> Value {
-        let command = format!("{} {}", self.name, self.usage);
+        let command = format!("{}{} {}", self.name, self.mark, self.usage);
         if describes {
             let (category, description, verbose) = (self.category, self.description, self.verbose);
             json!({ "command": command, "category": category, "description": description, "verbose": verbose })

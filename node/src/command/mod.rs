@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`params`] | parameters, by name or by place |
 //! | [`amount`] | amounts of money as clients write them |
-//! | [`general`] | `getinfo`, `notifications`, `check` |
+//! | [`general`] | `getinfo`, `notifications`, `deprecations`, `check` |
 //! | [`help`] | `help` |
 //! | [`invoice`] | `invoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
 //! | [`decode`] | `decode` |
@@ -104,6 +104,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<decode::Decode>(),
     Row::of::<datastore::Deldatastore>(),
     Row::of::<invoice::Delinvoice>(),
+    Row::of::<general::Deprecations>(),
     Row::of::<crate::peer::control::Disconnect>(),
     Row::of::<general::Getinfo>(),
     Row::of::<help::Help>(),

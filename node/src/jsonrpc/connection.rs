@@ -12,6 +12,8 @@ pub(crate) struct Connections(BTreeMap<ConnectionId, Connection>);
 pub(crate) struct Connection {
     /// Whether `progress` and `message` are wanted (`notifications`).
     pub(crate) notified: bool,
+    /// Whether what is deprecated may be used, if that was said (`deprecations`).
+    pub(crate) deprecated_ok: Option<bool>,
     /// Nothing more is read: what came was no request.
     pub(crate) deaf: bool,
 }

@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Refuses what no plugin is asked about, and notes how the client wants its answer.
-    fn admit(&self, request: &mut RpcRequest) -> Result<(), RpcError> {
+    fn admit(&mut self, request: &mut RpcRequest) -> Result<(), RpcError> {
         let client = &mut request.client;
         client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
         if command::find(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
@@ -109,7 +109,21 @@ impl State {
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());
         client.filter = filter.map(Filter::parse).transpose()?.map(Box::new);
+        if !self.may_call(&request.method, &request.client) {
+            let text = format!("Command \"{}\" is deprecated", request.method);
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
+        }
         Ok(())
+    }
+
+    /// Whether a method is not deprecated, or allowed nevertheless.
+    pub(crate) fn may_call(&mut self, name: &str, client: &Client) -> bool {
+        let method = self.plugins.method(name);
+        let method =
+            method.and_then(|(_, plugin)| plugin.manifest.rpcmethods.iter().find(|one| one.name == name));
+        let Some(deprecated) = method.map(|method| method.deprecated.clone()) else { return true };
+        let source = format!("jsonrpc#{}", client.connection.0);
+        self.deprecated_ok(&source, name, &deprecated, self.deprecated_for(client))
     }
 
     /// Executes a request that hooks have let through.
@@ -126,6 +140,7 @@ impl State {
                 RpcError::new(code::PLUGIN_TERMINATED, "Plugin terminated before replying to RPC call.");
             return self.reply_error(&request.client, &error);
         };
+        self.notify_deprecated_oneshot(plugin, request);
         self.pass_through(plugin, &request.method, request);
     }
 

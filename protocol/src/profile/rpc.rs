@@ -48,6 +48,12 @@ impl Profile {
         }
     }
 
+    /// Whether a connection can say whether it wants what is deprecated (v24.02).
+    #[must_use]
+    pub const fn has_deprecations(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether `help` tells what commands are about (until v24.08), and not only how they are used.
     #[must_use]
     pub const fn help_describes(self) -> bool {
