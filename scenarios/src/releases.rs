@@ -3,6 +3,7 @@
 use leyden::event::Direction;
 use leyden::{Capability, Mock, Net, Profile, Reply, Result};
 use serde_json::json;
+use std::time::Duration;
 
 use crate::heard::heard;
 use crate::scenario::Scenario;
@@ -28,6 +29,9 @@ async fn speak_as_of_old(net: &Net) -> Result {
     l1.rpc("greet", json!({})).await?;
     l1.connect(&l2).await?;
     heard(net, "l1", "old", "connect", 1).await?;
+    // It is on its way; a plugin of this release is not asked to end, and may be ended before it has read it.
+    let old = l1.mock("old").expect("it is mounted");
+    old.wait_for("connect", 1, Duration::from_secs(30)).await.unwrap_or_else(|few| panic!("{few}"));
     let told = l1.transcript("old").direction(Direction::ToPlugin);
     let ids: Vec<&str> = told.frames().iter().filter_map(|frame| frame.envelope()?.id).collect();
     assert!(ids.iter().all(|id| id.parse::<u64>().is_ok()), "{ids:?}");
