@@ -1,6 +1,7 @@
 //! What came of a case: as it was recorded, or as it is now.
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
@@ -73,12 +74,19 @@ impl Outcome {
     }
 }
 
+/// What differs from run to run, and what stands for it. Compiling takes longer than a case.
+static ALIASES: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+    let alias = |pattern: &str, alias| (Regex::new(pattern).expect("the patterns here are good"), alias);
+    [
+        alias(r"started\([^)]*\)", "started(<pid>)"),
+        alias(r"/[^ ]*/libexec/c-lightning/plugins/", "$$BUILTIN_PLUGINS/"),
+        alias(r#""[^" ]*cln:getmanifest#[0-9]+""#, "<id>"),
+    ]
+});
+
 /// A text without what differs from run to run.
 pub(crate) fn aliased(text: &str) -> String {
-    let replaced = |pattern: &str, alias: &str, text: &str| {
-        Regex::new(pattern).expect("the patterns here are good").replace_all(text, alias).into_owned()
-    };
-    let text = replaced(r"started\([^)]*\)", "started(<pid>)", text);
-    let text = replaced(r"/[^ ]*/libexec/c-lightning/plugins/", "$$BUILTIN_PLUGINS/", &text);
-    replaced(r#""[^" ]*cln:getmanifest#\d+""#, "<id>", &text)
+    let replaced =
+        |text: String, (pattern, alias): &(Regex, &str)| pattern.replace_all(&text, *alias).into_owned();
+    ALIASES.iter().fold(text.to_owned(), replaced)
 }
