@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 
 use crate::features::Features;
+use crate::short_channel_id::ShortChannelId;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::secp256k1::ecdsa::Signature;
@@ -96,21 +97,14 @@ impl Description {
 pub struct RouteHop {
     /// The node at the near end of the channel.
     pub pubkey: PublicKey,
-    /// Block height (24 bits), transaction (24) and output (16); printed by [`Self::short_channel_id`].
-    pub scid: u64,
+    /// The channel, or its alias.
+    pub short_channel_id: ShortChannelId,
     /// Fixed fee in msat.
     pub fee_base_msat: u32,
     /// Fee in millionths of the amount.
     pub fee_proportional_millionths: u32,
     /// Blocks that the hop wants to have.
     pub cltv_expiry_delta: u16,
-}
-
-impl RouteHop {
-    /// As lightningd prints it: `103x1x0`.
-    pub fn short_channel_id(&self) -> String {
-        format!("{}x{}x{}", self.scid >> 40, self.scid >> 16 & 0xff_ffff, self.scid & 0xffff)
-    }
 }
 
 /// A field with an unknown tag, or a known one of the wrong length.

@@ -6,12 +6,14 @@
 //! | module | subject | source |
 //! |---|---|---|
 //! | [`noise`] | the encrypted transport, driven by whoever owns the socket | BOLT 8 |
-//! | [`message`] | wire messages: typed `init`, `error`, `warning`, `ping`, `pong`; all others byte-exact | BOLT 1 |
+//! | [`message`] | wire messages: those of every connection, of channels, of gossip; unknown ones byte-exact | BOLT 1, 2, 7 |
+//! | [`channel_id`], [`short_channel_id`] | the two names of a channel | BOLT 2, 7 |
 //! | [`tlv`], [`integer`] | type-length-value streams and the integers they are made of | BOLT 1 |
 //! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
 //! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
 
+pub mod channel_id;
 pub mod features;
 mod hkdf;
 pub mod integer;
@@ -19,10 +21,13 @@ pub mod invoice;
 pub mod keys;
 pub mod message;
 pub mod noise;
+pub mod short_channel_id;
 pub mod tlv;
 
+pub use channel_id::ChannelId;
 pub use features::{FeatureSet, Features};
 pub use invoice::{Invoice, SignedInvoice};
 pub use keys::HsmSecret;
 pub use message::{Init, Message};
 pub use noise::{Event, Noise, NoiseError};
+pub use short_channel_id::ShortChannelId;

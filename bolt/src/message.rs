@@ -1,8 +1,20 @@
-//! Wire messages (BOLT 1): the few that every connection needs are typed, all others stay as they came.
+//! Wire messages. Those that every connection needs (BOLT 1) are [`Message`]; all others stay as they came, and can be read as a
+//! [`ChannelMessage`] (BOLT 2) or a [`GossipMessage`] (BOLT 7).
 
+pub mod channel;
+mod define;
+mod field;
+pub mod gossip;
+
+pub use channel::ChannelMessage;
+pub use field::Excess;
+pub use gossip::GossipMessage;
+
+use crate::channel_id::ChannelId;
 use crate::features::Features;
 use crate::tlv::{TlvError, TlvStream};
 use bitcoin::constants::ChainHash;
+use field::{Field, Fields};
 use thiserror::Error;
 
 /// Type numbers of the messages that are typed here (BOLT 1).
@@ -19,9 +31,6 @@ pub mod msg_type {
     pub const PONG: u16 = 19;
 }
 
-/// A `channel_id` of this value speaks of all channels, or of none (BOLT 1).
-pub const ALL_CHANNELS: [u8; 32] = [0; 32];
-
 /// A `ping` that asks for this many bytes or more gets no `pong` (BOLT 1).
 const NO_PONG: u16 = 65532;
 
@@ -32,15 +41,15 @@ pub enum Message {
     Init(Init),
     /// The channel, or all of them, failed.
     Error {
-        /// [`ALL_CHANNELS`], or the one that failed.
-        channel_id: [u8; 32],
+        /// [`ChannelId::ALL`], or the one that failed.
+        channel_id: ChannelId,
         /// Free text, not necessarily printable.
         data: Vec<u8>,
     },
     /// Something is wrong, the channels may go on.
     Warning {
-        /// [`ALL_CHANNELS`], or the one that is meant.
-        channel_id: [u8; 32],
+        /// [`ChannelId::ALL`], or the one that is meant.
+        channel_id: ChannelId,
         /// Free text, not necessarily printable.
         data: Vec<u8>,
     },
@@ -97,9 +106,24 @@ pub enum MessageError {
         /// How many bytes are left.
         got: usize,
     },
-    /// The extension of `init` is not a valid TLV stream, or has an unknown even type.
-    #[error("init: {0}")]
-    InitTlvs(#[from] TlvError),
+    /// The extension is not a valid TLV stream, or has an unknown even type.
+    #[error("{message}: {error}")]
+    Tlvs {
+        /// Name of the message.
+        message: &'static str,
+        /// What is wrong with the extension.
+        error: TlvError,
+    },
+    /// A field is no point of the curve, or no signature.
+    #[error("{message}: {field}: {why}")]
+    Invalid {
+        /// Name of the message.
+        message: &'static str,
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// `networks` of `init` is not a list of 32-byte hashes.
     #[error("init: expected networks to be a multiple of 32 bytes, got {got}")]
     Networks {
@@ -121,20 +145,22 @@ impl Message {
         };
         match u16::from_be_bytes(*kind) {
             msg_type::INIT => Init::decode(payload).map(Self::Init),
-            msg_type::ERROR => Fields::new("error", payload)
-                .complaint()
-                .map(|(channel_id, data)| Self::Error { channel_id, data }),
-            msg_type::WARNING => Fields::new("warning", payload)
-                .complaint()
-                .map(|(channel_id, data)| Self::Warning { channel_id, data }),
+            msg_type::ERROR => {
+                let mut fields = Fields::new("error", payload);
+                Ok(Self::Error { channel_id: fields.read("channel_id")?, data: fields.read("data")? })
+            }
+            msg_type::WARNING => {
+                let mut fields = Fields::new("warning", payload);
+                Ok(Self::Warning { channel_id: fields.read("channel_id")?, data: fields.read("data")? })
+            }
             msg_type::PING => {
                 let mut fields = Fields::new("ping", payload);
                 Ok(Self::Ping {
-                    num_pong_bytes: fields.u16("num_pong_bytes")?,
-                    ignored: fields.sized("ignored")?,
+                    num_pong_bytes: fields.read("num_pong_bytes")?,
+                    ignored: fields.read("ignored")?,
                 })
             }
-            msg_type::PONG => Ok(Self::Pong { ignored: Fields::new("pong", payload).sized("ignored")? }),
+            msg_type::PONG => Ok(Self::Pong { ignored: Fields::new("pong", payload).read("ignored")? }),
             msg_type => Ok(Self::Unknown { msg_type, payload: payload.to_vec() }),
         }
     }
@@ -149,14 +175,14 @@ impl Message {
         match self {
             Self::Init(init) => init.encode(&mut out),
             Self::Error { channel_id, data } | Self::Warning { channel_id, data } => {
-                out.extend(channel_id);
-                write_sized(data, &mut out);
+                channel_id.write(&mut out);
+                data.write(&mut out);
             }
             Self::Ping { num_pong_bytes, ignored } => {
                 out.extend(num_pong_bytes.to_be_bytes());
-                write_sized(ignored, &mut out);
+                ignored.write(&mut out);
             }
-            Self::Pong { ignored } => write_sized(ignored, &mut out),
+            Self::Pong { ignored } => ignored.write(&mut out),
             Self::Unknown { payload, .. } => out.extend(payload),
         }
         out
@@ -223,10 +249,9 @@ impl Init {
 
     fn decode(payload: &[u8]) -> Result<Self, MessageError> {
         let mut fields = Fields::new("init", payload);
-        let globalfeatures = Features::from_be_bytes(fields.sized("globalfeatures")?);
-        let features = Features::from_be_bytes(fields.sized("features")?);
-        let tlvs = TlvStream::decode(fields.rest)?;
-        tlvs.check_known(&[])?;
+        let globalfeatures = fields.read("globalfeatures")?;
+        let features = fields.read("features")?;
+        let tlvs = fields.tlvs(&[])?;
         match tlvs.get(Self::NETWORKS) {
             Some(networks) if networks.len() % 32 != 0 => Err(MessageError::Networks { got: networks.len() }),
             _ => Ok(Self { globalfeatures, features, tlvs }),
@@ -234,57 +259,8 @@ impl Init {
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        write_sized(self.globalfeatures.as_be_bytes(), out);
-        write_sized(self.features.as_be_bytes(), out);
+        self.globalfeatures.write(out);
+        self.features.write(out);
         out.extend(self.tlvs.encode());
-    }
-}
-
-fn write_sized(data: &[u8], out: &mut Vec<u8>) {
-    let length = u16::try_from(data.len()).expect("a field of a message is at most 65535 bytes long");
-    out.extend(length.to_be_bytes());
-    out.extend(data);
-}
-
-/// A payload that is read field by field.
-struct Fields<'a> {
-    message: &'static str,
-    rest: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    fn new(message: &'static str, rest: &'a [u8]) -> Self {
-        Self { message, rest }
-    }
-
-    fn bytes(&mut self, field: &'static str, expected: usize) -> Result<&'a [u8], MessageError> {
-        let Some((bytes, rest)) = self.rest.split_at_checked(expected) else {
-            return Err(MessageError::Truncated {
-                message: self.message,
-                field,
-                expected,
-                got: self.rest.len(),
-            });
-        };
-        self.rest = rest;
-        Ok(bytes)
-    }
-
-    fn u16(&mut self, field: &'static str) -> Result<u16, MessageError> {
-        let bytes = self.bytes(field, 2)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
-    }
-
-    /// A 16-bit length and as many bytes.
-    fn sized(&mut self, field: &'static str) -> Result<Vec<u8>, MessageError> {
-        let length = self.u16(field)?;
-        self.bytes(field, length.into()).map(<[u8]>::to_vec)
-    }
-
-    /// The body that `error` and `warning` share.
-    fn complaint(mut self) -> Result<([u8; 32], Vec<u8>), MessageError> {
-        let mut channel_id = [0; 32];
-        channel_id.copy_from_slice(self.bytes("channel_id", 32)?);
-        Ok((channel_id, self.sized("data")?))
     }
 }

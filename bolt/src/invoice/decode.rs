@@ -5,6 +5,7 @@ use super::{
     RouteHop, SignedInvoice,
 };
 use crate::features::Features;
+use crate::short_channel_id::ShortChannelId;
 use bitcoin::bech32::primitives::decode::CheckedHrpstring;
 use bitcoin::bech32::{Fe32, Fe32IterExt};
 use bitcoin::hashes::{Hash, sha256};
@@ -152,7 +153,7 @@ fn route(route: &PrivateRoute) -> Vec<RouteHop> {
     hops.into_iter()
         .map(|hop| RouteHop {
             pubkey: hop.src_node_id,
-            scid: hop.short_channel_id,
+            short_channel_id: ShortChannelId::from_u64(hop.short_channel_id),
             fee_base_msat: hop.fees.base_msat,
             fee_proportional_millionths: hop.fees.proportional_millionths,
             cltv_expiry_delta: hop.cltv_expiry_delta,

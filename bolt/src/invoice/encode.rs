@@ -154,7 +154,7 @@ fn fallback(script: &ScriptBuf) -> Result<Fallback, InvoiceError> {
 fn private_route(route: &[RouteHop]) -> Result<PrivateRoute, InvoiceError> {
     let hop = |hop: &RouteHop| RouteHintHop {
         src_node_id: hop.pubkey,
-        short_channel_id: hop.scid,
+        short_channel_id: hop.short_channel_id.to_u64(),
         fees: RoutingFees {
             base_msat: hop.fee_base_msat,
             proportional_millionths: hop.fee_proportional_millionths,

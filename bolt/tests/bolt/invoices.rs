@@ -4,6 +4,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::hex::DisplayHex;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
 use bitcoin::{Address, Network, ScriptBuf};
+use leyden_bolt::ShortChannelId;
 use leyden_bolt::features::{FeatureSet, Features};
 use leyden_bolt::invoice::{Description, Invoice, InvoiceError, RouteHop, SignedInvoice, payment_secret};
 use leyden_bolt::keys::HsmSecret;
@@ -89,32 +90,28 @@ fn a_whole_bitcoin_with_the_hash_of_the_description() {
 #[test]
 fn one_msat_an_empty_description_and_a_private_route() {
     let text = "lnbcrt10p1p4sz7hxsp5uyez8um5zw89muprz36rm79l5mdfnxq8z5ynr2egu5ej4m0m0pqspp5na8mdre7rkkgygp0n2jcrnsthu0hvh0saxkrerzhug8ksk46hrksdqqxqyjw5qcqp2r9yqtqvzuwjrkc8uspvzgl89m9elvq77aj2rmlp20700pdg3pvk9kduzqqqvuqqqqgqqqqqqqqpqqqqqzsqqcpk205sc88yvc8as5za6mtyxdtwj087yq40zzwnsfu8vwwatzgwslgqqp5qqqqzllllllllluqqqqqqllls9qxpqysgqvas6kzea9r8ecytuckk33v97kafecyyxmr2r42uq7q8y59eesn79z79uqqng8sk5ltnjcpdf5lfu5jvarm34g8dhw5usck90dtnet3qqvq0x22";
-    let hop = |pubkey: &str, scid, fee_base_msat, fee_proportional_millionths, cltv_expiry_delta| RouteHop {
-        pubkey: pubkey.parse().unwrap(),
-        scid,
-        fee_base_msat,
-        fee_proportional_millionths,
-        cltv_expiry_delta,
-    };
+    let hop =
+        |pubkey: &str, scid: &str, fee_base_msat, fee_proportional_millionths, cltv_expiry_delta| RouteHop {
+            pubkey: pubkey.parse().unwrap(),
+            short_channel_id: scid.parse().unwrap(),
+            fee_base_msat,
+            fee_proportional_millionths,
+            cltv_expiry_delta,
+        };
     let mut invoice = invoice(4, Some(1), "");
     invoice.routes = vec![vec![
-        hop(
-            "02c0c171d21db07e402c123e72ecb9fb01ef764a1efe153fcf785a8885962d9bc1",
-            103 << 40 | 1 << 16,
-            1,
-            10,
-            6,
-        ),
+        hop("02c0c171d21db07e402c123e72ecb9fb01ef764a1efe153fcf785a8885962d9bc1", "103x1x0", 1, 10, 6),
         hop(
             "03653e90c1ce4660fd8505dd6d643356e93cfe202af109d382787639dd5890e87d",
-            104 << 40 | 2 << 16 | 65535,
+            "104x2x65535",
             4294967295,
             0,
             65535,
         ),
     ]];
     let signed = assert_same(&invoice, text);
-    let scids: Vec<String> = signed.invoice.routes[0].iter().map(RouteHop::short_channel_id).collect();
+    let scids: Vec<String> =
+        signed.invoice.routes[0].iter().map(|hop| hop.short_channel_id.to_string()).collect();
     assert_eq!(scids, ["103x1x0", "104x2x65535"]);
 }
 
@@ -202,7 +199,7 @@ fn scripts() -> impl Strategy<Value = ScriptBuf> {
 prop_compose! {
     fn hops()(scid: u64, fee_base_msat: u32, fee_proportional_millionths: u32, cltv_expiry_delta: u16) -> RouteHop {
         let pubkey: PublicKey = node_key().public_key(&Secp256k1::new());
-        RouteHop { pubkey, scid, fee_base_msat, fee_proportional_millionths, cltv_expiry_delta }
+        RouteHop { pubkey, short_channel_id: ShortChannelId::from_u64(scid), fee_base_msat, fee_proportional_millionths, cltv_expiry_delta }
     }
 }
 

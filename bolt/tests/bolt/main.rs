@@ -1,6 +1,9 @@
 //! What this crate promises, checked against the BOLTs' test vectors, a real lightningd's outputs, and at random.
 
+mod channel_messages;
 mod features;
+mod gossip_messages;
+mod ids;
 mod integers;
 mod invoice_vectors;
 mod invoices;

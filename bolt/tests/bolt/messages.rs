@@ -4,8 +4,9 @@ use crate::hex;
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use bitcoin::hex::DisplayHex;
+use leyden_bolt::ChannelId;
 use leyden_bolt::features::{FeatureSet, Features};
-use leyden_bolt::message::{ALL_CHANNELS, Init, Message, MessageError};
+use leyden_bolt::message::{Init, Message, MessageError};
 use leyden_bolt::tlv::TlvStream;
 use proptest::prelude::*;
 
@@ -55,11 +56,11 @@ fn init_is_what_lightningd_sends() {
 fn the_bytes_of_the_other_typed_messages() {
     let vectors = [
         (
-            Message::Error { channel_id: [1; 32], data: b"no".to_vec() },
+            Message::Error { channel_id: ChannelId([1; 32]), data: b"no".to_vec() },
             format!("0011 {} 0002 6e6f", "01".repeat(32)),
         ),
         (
-            Message::Warning { channel_id: ALL_CHANNELS, data: vec![] },
+            Message::Warning { channel_id: ChannelId::ALL, data: vec![] },
             format!("0001 {} 0000", "00".repeat(32)),
         ),
         (Message::Ping { num_pong_bytes: 258, ignored: vec![0; 3] }, "0012 0102 0003 000000".to_owned()),
@@ -120,8 +121,10 @@ fn message() -> impl Strategy<Value = Message> {
     });
     prop_oneof![
         init,
-        (any::<[u8; 32]>(), data()).prop_map(|(channel_id, data)| Message::Error { channel_id, data }),
-        (any::<[u8; 32]>(), data()).prop_map(|(channel_id, data)| Message::Warning { channel_id, data }),
+        (any::<[u8; 32]>(), data())
+            .prop_map(|(channel_id, data)| Message::Error { channel_id: ChannelId(channel_id), data }),
+        (any::<[u8; 32]>(), data())
+            .prop_map(|(channel_id, data)| Message::Warning { channel_id: ChannelId(channel_id), data }),
         (any::<u16>(), data())
             .prop_map(|(num_pong_bytes, ignored)| Message::Ping { num_pong_bytes, ignored }),
         data().prop_map(|ignored| Message::Pong { ignored }),

@@ -165,7 +165,7 @@ fn fallback_json(script: &ScriptBuf, network: Network) -> Value {
 fn hop_json(hop: &RouteHop) -> Value {
     json!({
         "pubkey": hop.pubkey.to_string(),
-        "short_channel_id": hop.short_channel_id(),
+        "short_channel_id": hop.short_channel_id.to_string(),
         "fee_base_msat": hop.fee_base_msat,
         "fee_proportional_millionths": hop.fee_proportional_millionths,
         "cltv_expiry_delta": hop.cltv_expiry_delta,

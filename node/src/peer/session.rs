@@ -11,7 +11,7 @@ use crate::plugin::hook::{FilterKey, Subject, Verdict};
 use crate::state::State;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;
-use leyden_bolt::message::ALL_CHANNELS;
+use leyden_bolt::ChannelId;
 use leyden_bolt::{Init, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
@@ -109,18 +109,18 @@ impl State {
         match message {
             Message::Unknown { msg_type, payload } => self.unknown_message(connection, msg_type, &payload),
             Message::Warning { channel_id, data } => {
-                self.log_complaint(&source, "WARNING", &channel_id, &data);
+                self.log_complaint(&source, "WARNING", channel_id, &data);
             }
-            Message::Error { channel_id, data } => self.log_complaint(&source, "ERROR", &channel_id, &data),
+            Message::Error { channel_id, data } => self.log_complaint(&source, "ERROR", channel_id, &data),
             Message::Init(_) | Message::Ping { .. } | Message::Pong { .. } => {}
         }
     }
 
     /// What the peer says is printed only if it can be (`common/wire_error.c:sanitize_error`).
-    fn log_complaint(&mut self, source: &str, kind: &str, channel_id: &[u8; 32], data: &[u8]) {
-        let channel = match *channel_id {
-            ALL_CHANNELS => String::new(),
-            one => format!(" channel {}", hex::encode(one)),
+    fn log_complaint(&mut self, source: &str, kind: &str, channel_id: ChannelId, data: &[u8]) {
+        let channel = match channel_id {
+            ChannelId::ALL => String::new(),
+            one => format!(" channel {one}"),
         };
         let is_printable = data.iter().all(|byte| matches!(byte, 32..=127));
         let words = if is_printable { String::from_utf8_lossy(data).into_owned() } else { hex::encode(data) };
@@ -255,7 +255,7 @@ impl State {
 
     /// Tells a peer why it is not wanted, and closes.
     pub(crate) fn warn_and_close(&mut self, connection: ConnectionId, text: &str) {
-        let warning = Message::Warning { channel_id: ALL_CHANNELS, data: text.as_bytes().to_vec() };
+        let warning = Message::Warning { channel_id: ChannelId::ALL, data: text.as_bytes().to_vec() };
         self.send_message(connection, &warning);
         self.out.push(Output::ClosePeer(connection));
         self.forget_peer(connection);
