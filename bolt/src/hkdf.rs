@@ -1,15 +1,15 @@
 //! HKDF-SHA256 (RFC 5869) over the HMAC that the `bitcoin` crate brings; a second SHA-256 is not worth a crate.
 
-use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+use crate::hmac::hmac_sha256;
 
 /// Extracts from `input` under `salt` and expands to `N` bytes bound to `info`.
 pub(crate) fn hkdf_sha256<const N: usize>(salt: &[u8], input: &[u8], info: &[u8]) -> [u8; N] {
     assert!(N <= 255 * 32, "RFC 5869 ends at 255 blocks");
-    let extracted = hmac(salt, &[input]);
+    let extracted = hmac_sha256(salt, &[input]);
     let mut okm = [0; N];
     let mut block: Vec<u8> = Vec::new();
     for (counter, part) in (1..=u8::MAX).zip(okm.chunks_mut(32)) {
-        block = hmac(&extracted, &[&block, info, &[counter]]).to_vec();
+        block = hmac_sha256(&extracted, &[&block, info, &[counter]]).to_vec();
         part.copy_from_slice(&block[..part.len()]);
     }
     okm
@@ -22,14 +22,6 @@ pub(crate) fn hkdf_pair(salt: &[u8; 32], input: &[u8]) -> ([u8; 32], [u8; 32]) {
     first.copy_from_slice(&okm[..32]);
     second.copy_from_slice(&okm[32..]);
     (first, second)
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut engine = HmacEngine::<sha256::Hash>::new(key);
-    for part in parts {
-        engine.input(part);
-    }
-    Hmac::from_engine(engine).to_byte_array()
 }
 
 #[cfg(test)]

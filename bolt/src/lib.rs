@@ -10,17 +10,20 @@
 //! | [`channel_id`], [`short_channel_id`] | the two names of a channel | BOLT 2, 7 |
 //! | [`tlv`], [`integer`] | type-length-value streams and the integers they are made of | BOLT 1 |
 //! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
+//! | [`onion`] | the onion of a payment, its payloads, and the one of a failure | BOLT 4 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
 //! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
 
 pub mod channel_id;
 pub mod features;
 mod hkdf;
+mod hmac;
 pub mod integer;
 pub mod invoice;
 pub mod keys;
 pub mod message;
 pub mod noise;
+pub mod onion;
 pub mod short_channel_id;
 pub mod tlv;
 

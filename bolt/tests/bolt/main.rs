@@ -11,6 +11,7 @@ mod keys;
 mod messages;
 mod noise;
 mod noise_vectors;
+mod onions;
 mod tlvs;
 
 use bitcoin::hex::FromHex;

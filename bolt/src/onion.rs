@@ -1,0 +1,20 @@
+//! The onion that carries an HTLC's instructions to each hop of its route, and the one that carries a failure back (BOLT 4).
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`packet`] | making a packet, peeling a layer off |
+//! | [`payload`] | what a layer says |
+//! | [`failure`] | failure messages, wrapped by each hop, attributed by the origin |
+//!
+//! Payloads are raw bytes with their length in front, as lightningd's `createonion` takes them and its hook `htlc_accepted`
+//! shows them.
+
+pub mod failure;
+pub mod packet;
+pub mod payload;
+mod secret;
+
+pub use failure::{FailureCode, FailureOnion};
+pub use packet::{Hop, OnionPacket, Peeled};
+pub use payload::Payload;
+pub use secret::OnionSecret;
