@@ -222,8 +222,8 @@ fn bad_payloads_name_the_record() {
 }
 
 prop_compose! {
-    /// Routes of up to 20 hops with payloads that fit.
-    fn routes()(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 2..30), 1..=20)) -> Vec<Vec<u8>> {
+    /// Routes of up to 7 hops with payloads that fit.
+    fn routes()(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 2..30), 1..=7)) -> Vec<Vec<u8>> {
         payloads
     }
 }
