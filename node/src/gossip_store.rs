@@ -55,8 +55,7 @@ mod tests {
             caa823dcfee8c3b646a918f206eef8ceced41694f24d72824a427086f8dd5231";
         let real = hex::decode(real).unwrap();
         let uuid: &[u8; 32] = real.last_chunk().unwrap();
-        assert_eq!(empty(Profile::V26_06, uuid), real);
-        assert_eq!(empty(Profile::V23_02, uuid), [12]);
-        assert_eq!(empty(Profile::V0_10, uuid), [9]);
+        let of_each_release = Profile::ALL.map(|profile| empty(profile, uuid));
+        assert_eq!(of_each_release, [vec![9], vec![9], vec![12], real]);
     }
 }

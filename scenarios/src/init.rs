@@ -42,6 +42,9 @@ fn has(field: &Value, bit: usize) -> bool {
         .is_some_and(|digit| digit >> (bit % 4) & 1 == 1)
 }
 
+/// `var_onion_optin`, which every node has.
+const VAR_ONION: usize = 8;
+
 pub(crate) fn features_of_plugins() -> Scenario {
     let net = || {
         let featured = Mock::plugin("featured").dynamic(false).manifest(|manifest| {
@@ -56,7 +59,7 @@ pub(crate) fn features_of_plugins() -> Scenario {
             .on_init(Reply::result(json!({"disable": "not today"})));
         let clumsy = Mock::plugin("clumsy")
             .dynamic(false)
-            .manifest(|manifest| manifest.featurebits.init = Some(feature(200)));
+            .manifest(|manifest| manifest.featurebits.init = Some(feature(VAR_ONION)));
         Net::builder()
             .nodes(["l1", "l2"])
             .mount("l1", featured)
