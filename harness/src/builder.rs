@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
 use crate::error::{Error, Result};
+use crate::mock_chain::MockChain;
 use crate::mounting::{Mounted, executable};
 use crate::net::Net;
 use crate::node::{Node, Rules, compile};
@@ -25,6 +26,7 @@ pub struct NetBuilder {
     profile: Profile,
     pub(crate) keep: bool,
     pub(crate) replicate: bool,
+    pub(crate) chain: Option<(MockChain, &'static Location<'static>)>,
     /// The first mistake in the description; `start` tells of it.
     pub(crate) mistake: Option<Error>,
 }
@@ -53,6 +55,7 @@ impl NetBuilder {
             profile: Profile::default(),
             keep: false,
             replicate: false,
+            chain: None,
             mistake: None,
         }
     }
@@ -128,6 +131,13 @@ impl NetBuilder {
         self
     }
 
+    /// Gives all nodes this chain for their Bitcoin backend, in place of bitcoind, which is not started then.
+    #[track_caller]
+    pub fn chain(mut self, chain: impl Into<MockChain>) -> Self {
+        self.chain = Some((chain.into(), Location::caller()));
+        self
+    }
+
     /// The program that plays the nodes. Without it, what `LEYDEN_BACKEND` names, or the embedded node.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -175,15 +185,19 @@ impl NetBuilder {
         self,
         backend: Backend,
         run_dir: &RunDir,
-        bitcoind: &BitcoindAccess,
+        bitcoind: Option<&BitcoindAccess>,
         surroundings: &Surroundings,
     ) -> Result<Vec<Node>> {
         let profile = self.profile;
         let mut surroundings = surroundings.clone();
+        let chain = self.chain;
         for plan in &self.nodes {
             surroundings.names = surroundings.names.directory(&plan.name, &node_dir(run_dir, &plan.name)?);
         }
-        let prepare = |plan: NodePlan| {
+        let prepare = |mut plan: NodePlan| {
+            if let Some((chain, at)) = &chain {
+                plan.plugins.insert(0, (Behind::Mock(Box::new(chain.clone().into())), at));
+            }
             let lease = match backend {
                 Backend::Lightningd => Some(PortLease::take(&surroundings.settings)?),
                 Backend::Embedded => None,
@@ -191,7 +205,7 @@ impl NetBuilder {
             let config = NodeConfig {
                 dir: node_dir(run_dir, &plan.name)?,
                 name: plan.name,
-                bitcoind: bitcoind.clone(),
+                bitcoind: bitcoind.cloned(),
                 profile: plan.profile.unwrap_or(profile),
                 plugins: Vec::new(),
                 options: plan.options,

@@ -36,6 +36,7 @@
 //! |---|---|
 //! | [`backend`] | which lightningd: the embedded node or a real one |
 //! | `relay`, `served`, [`tap`] | a plugin's stdio led through the test process and recorded, under any lightningd |
+//! | `mock_chain` | [`MockChain`]: a chain in memory in place of bitcoind |
 //! | [`bitcoind`] | bitcoind on regtest: found or fetched, started, mined, reorganised |
 //! | [`process`] | daemons, and the watchdog that lets none outlive its test: the only module that may spawn |
 //! | [`run_dir`], `port` | the temporary directory of a net; ports for programs that cannot choose |
@@ -58,6 +59,7 @@ pub mod jsonl;
 mod last_error;
 mod layout;
 mod life;
+mod mock_chain;
 mod mounting;
 mod net;
 mod node;
@@ -82,12 +84,13 @@ pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
-pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, mock};
+pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, Respond, matching, mock};
 pub use leyden_protocol::Profile;
 pub use leyden_protocol::deprecation::Deprecated;
 pub use leyden_protocol::hook::Filter;
 pub use leyden_protocol::manifest::OwnTopic;
 pub use leyden_protocol::option::{OptionType, PluginOption};
+pub use mock_chain::MockChain;
 pub use mounting::MockGuard;
 pub use net::Net;
 pub use node::Node;

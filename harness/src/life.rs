@@ -32,7 +32,8 @@ impl Node {
     pub(crate) fn launch(&self) -> Result<u64> {
         let from = self.timeline().now();
         let mut life = self.life();
-        if life.daemon.is_some() {
+        // One that has ended by itself may be started again.
+        if life.daemon.is_some() && self.is_running() {
             return Err(Error::test(format!("starting {}", self.name())).came("it runs already"));
         }
         // Children and sockets belong to the net's runtime, whichever runtime the test has.

@@ -18,6 +18,7 @@ use crate::env::Settings;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::last_error::LastError;
+use crate::mock_chain::MockChain;
 use crate::node::Node;
 use crate::process::{Marker, ParentWatch, Watchdog};
 use crate::relay::Relays;
@@ -40,6 +41,7 @@ pub struct Net {
     pub(crate) replicate: bool,
     // What follows is dropped in this order, when the nodes have been killed.
     pub(crate) bitcoind: Option<Arc<Bitcoind>>,
+    mock_chain: Option<MockChain>,
     pub(crate) chain: Option<JoinHandle<()>>,
     _background: Background,
     pub(crate) run_dir: Option<RunDir>,
@@ -123,6 +125,7 @@ impl Net {
             finished: false,
             replicate: false,
             bitcoind: None,
+            mock_chain: None,
             chain: None,
             _background: background,
             run_dir: Some(run_dir),
@@ -139,21 +142,32 @@ impl Net {
         at: &'static Location<'static>,
     ) -> Result {
         let run_dir = self.run_dir.as_ref().expect("a net has a run directory until it is finished");
-        let dir = run_dir.sub_dir("bitcoind")?;
-        let (settings, watchdog) =
-            (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
-        let starting =
-            self.surroundings.runtime.spawn(async move { Bitcoind::start(&settings, &dir, &watchdog).await });
-        let bitcoind = Arc::new(joined(starting).await??);
-        self.bitcoind = Some(Arc::clone(&bitcoind));
-
-        self.nodes = builder.prepare(backend, run_dir, &access(&bitcoind), &self.surroundings)?;
+        self.mock_chain = builder.chain.as_ref().map(|(chain, _)| chain.clone());
+        if self.mock_chain.is_none() {
+            let dir = run_dir.sub_dir("bitcoind")?;
+            let (settings, watchdog) =
+                (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
+            let starting = self
+                .surroundings
+                .runtime
+                .spawn(async move { Bitcoind::start(&settings, &dir, &watchdog).await });
+            self.bitcoind = Some(Arc::new(joined(starting).await??));
+        }
+        let access = self.bitcoind.as_deref().map(access);
+        self.nodes = builder.prepare(backend, run_dir, access.as_ref(), &self.surroundings)?;
         let launched: Vec<u64> = self.nodes.iter().map(Node::launch).collect::<Result<_>>()?;
         for (node, from) in self.nodes.iter().zip(launched) {
             node.ready(from, at).await?;
         }
-        let following = follow_chain(bitcoind, self.nodes.clone(), self.timeline().clone());
-        self.chain = Some(self.surroundings.runtime.spawn(following));
+        let (nodes, timeline) = (self.nodes.clone(), self.timeline().clone());
+        let following = match (self.mock_chain.clone(), &self.bitcoind) {
+            (Some(chain), _) => Some(self.surroundings.runtime.spawn(follow_mock(chain, nodes, timeline))),
+            (None, Some(bitcoind)) => {
+                Some(self.surroundings.runtime.spawn(follow_chain(Arc::clone(bitcoind), nodes, timeline)))
+            }
+            (None, None) => None,
+        };
+        self.chain = following;
         if line {
             for pair in self.nodes.windows(2) {
                 pair[0].connect(&pair[1]).await?;
@@ -186,8 +200,21 @@ impl Net {
     }
 
     /// Its bitcoind.
+    ///
+    /// # Panics
+    /// If it has a [`MockChain`] in its place.
+    #[track_caller]
     pub fn bitcoind(&self) -> &Bitcoind {
-        self.bitcoind.as_ref().expect("a net has a bitcoind until it is finished")
+        self.bitcoind.as_ref().expect("a net with a MockChain has no bitcoind: ask the chain itself")
+    }
+
+    /// The chain that it was given in place of a bitcoind.
+    ///
+    /// # Panics
+    /// If it was given none.
+    #[track_caller]
+    pub fn mock_chain(&self) -> &MockChain {
+        self.mock_chain.as_ref().expect("a net has a MockChain only if it is built with `chain(..)`")
     }
 
     /// Everything that happens from now on, in the order in which it happens; its history is there too.
@@ -301,6 +328,22 @@ async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timel
         if known.replace(hash).is_some() {
             nodes.iter().for_each(Node::poke_chain);
         }
+    }
+}
+
+/// As [`follow_chain`], with a chain that tells of its changes.
+async fn follow_mock(chain: MockChain, nodes: Vec<Node>, timeline: Timeline) {
+    let mut changes = chain.changes();
+    let mut known = None;
+    loop {
+        let hash = chain.best_block_hash();
+        if known.replace(hash) != Some(hash) {
+            let height = chain.block_count();
+            timeline.record(None, EventKind::Block { height, hash: hash.to_string() });
+        }
+        nodes.iter().for_each(Node::poke_chain);
+        // The chain cannot be gone: it is held here.
+        drop(changes.changed().await);
     }
 }
 

@@ -8,6 +8,7 @@
 //! the one place where the actor waits for a plugin; every other input queues meanwhile.
 
 use crate::chain::backend;
+use crate::chain::bitcoind::{Asker, Question};
 use crate::connections::ConnectionSource;
 use crate::crash;
 use crate::event::{Event, Exit};
@@ -50,8 +51,9 @@ pub(crate) struct Actor {
     peers: ConnectionSource<Vec<u8>>,
     peer_socket: Option<std::net::TcpListener>,
     peer_listener: Option<JoinHandle<()>>,
-    chain: mpsc::UnboundedSender<backend::ChainRequest>,
-    chain_task: JoinHandle<()>,
+    /// The built-in Bitcoin backend, if the node has it.
+    backend: mpsc::UnboundedSender<(Question, Asker)>,
+    backend_task: Option<JoinHandle<()>>,
     /// Set from outside: the node is to stop dead.
     killed: Arc<AtomicBool>,
 }
@@ -65,9 +67,10 @@ impl Actor {
         inbox: mpsc::UnboundedReceiver<Input>,
         killed: Arc<AtomicBool>,
     ) -> Self {
-        let (chain, requests) = mpsc::unbounded_channel();
-        let bitcoind = state.config.bitcoind.clone();
-        let chain_task = tokio::spawn(backend::run(bitcoind, requests, mailbox.clone()));
+        let (backend, questions) = mpsc::unbounded_channel();
+        let serve =
+            |bitcoind| tokio::spawn(backend::run(bitcoind, state.profile, questions, mailbox.clone()));
+        let backend_task = state.config.bitcoind.clone().map(serve);
         Self {
             state,
             host,
@@ -82,8 +85,8 @@ impl Actor {
             peers: ConnectionSource::new(1 << 32),
             peer_socket: None,
             peer_listener: None,
-            chain,
-            chain_task,
+            backend,
+            backend_task,
             killed,
         }
     }
@@ -290,7 +293,7 @@ impl Actor {
                 }
                 Output::ToPeer(id, message) => self.peers.send(id, message),
                 Output::ClosePeer(id) => self.peers.close(id),
-                Output::AskChain(request) => drop(self.chain.send(request)),
+                Output::AskBackend(question, asker) => drop(self.backend.send((question, asker))),
                 Output::SetTimer(timer, after) => drop(self.timers.insert(timer, Instant::now() + after)),
                 Output::CancelTimer(timer) => drop(self.timers.remove(&timer)),
                 Output::Tell(event) => self.tell(event),
@@ -358,7 +361,7 @@ impl Actor {
         // Awaited below: whoever starts the node again finds its port and its socket free.
         let listeners = [self.rpc_listener.take(), self.peer_listener.take()];
         listeners.iter().flatten().for_each(JoinHandle::abort);
-        self.chain_task.abort();
+        stop(&mut self.backend_task);
         self.plugins.clear();
         let mut clients = self.clients.close_all();
         let mut peers = self.peers.close_all();

@@ -23,10 +23,14 @@ pub struct Config {
     pub alias: Option<String>,
     /// `--addr`: where to take peers. Port 0 lets the system choose. `None` takes no peers.
     pub addr: Option<SocketAddr>,
-    /// The bitcoind behind the built-in Bitcoin backend.
-    pub bitcoind: Bitcoind,
-    /// `--rescan`: how many blocks before the last one known to look at again.
-    pub rescan: u32,
+    /// The bitcoind behind the built-in Bitcoin backend, which serves the methods that no plugin brings. `None`,
+    /// or `--disable-plugin=bcli`, leaves all five to plugins.
+    pub bitcoind: Option<Bitcoind>,
+    /// `--dev-bitcoind-poll`: how often to ask the Bitcoin backend for a new block and for fees.
+    pub bitcoind_poll: Duration,
+    /// `--rescan`: how many blocks before the last one known to look at again; below 0, minus the height to
+    /// begin at.
+    pub rescan: i32,
     /// Which plugins to run, in the order in which it was said.
     pub plugins: Vec<PluginChoice>,
     /// Without `--dev-no-plugin-checksum`: start a plugin anew, when it is named again, if its file has changed.
@@ -70,7 +74,7 @@ pub struct Config {
 impl Config {
     /// A node in `lightning_dir`, on regtest, that takes peers on a loopback port of the system's choice.
     #[must_use]
-    pub fn new(lightning_dir: PathBuf, bitcoind: Bitcoind) -> Self {
+    pub fn new(lightning_dir: PathBuf, bitcoind: Option<Bitcoind>) -> Self {
         Self {
             lightning_dir,
             rpc_file: PathBuf::from("lightning-rpc"),
@@ -79,6 +83,7 @@ impl Config {
             alias: None,
             addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             bitcoind,
+            bitcoind_poll: Duration::from_secs(30),
             rescan: 1,
             plugins: Vec::new(),
             plugin_checksum: true,
@@ -124,8 +129,6 @@ pub struct Bitcoind {
     pub user: String,
     /// `--bitcoin-rpcpassword`.
     pub password: String,
-    /// How often to ask for a new block (`--dev-bitcoind-poll`).
-    pub poll: Duration,
 }
 
 /// An option that says which plugins to run.

@@ -3,9 +3,10 @@
 //! The core is a function of these: it does no I/O, reads no clock of its own and waits for nobody. The
 //! I/O tasks turn bytes into inputs; [`crate::output`] lists what the core asks them to do.
 
-use crate::chain::backend::{ChainReply, ChainRequest};
+use crate::chain::bitcoind::{Asker, Question};
 use crate::event::Exit;
 use bitcoin::secp256k1::PublicKey;
+use leyden_protocol::message::RpcError;
 use std::net::SocketAddr;
 
 /// A plugin, by order of registration. Numbers are not used again.
@@ -31,8 +32,8 @@ pub(crate) enum Input {
     Peer(ConnectionId, PeerInput),
     /// The socket for peers is bound, or why not.
     Listening(Result<SocketAddr, String>),
-    /// The Bitcoin backend answered.
-    Chain(ChainRequest, Result<ChainReply, String>),
+    /// The built-in Bitcoin backend answered with a result in JSON or an error, or could not reach bitcoind.
+    Backend(Question, Asker, Result<Result<String, RpcError>, String>),
     /// bitcoind is said to have a new block.
     PokeChain,
     /// The log files may have been moved away.
@@ -118,8 +119,6 @@ pub(crate) enum Step {
     SetupTopology,
     /// The first block is known: take RPC clients and initialise plugins.
     InitPlugins,
-    /// The tip has changed and is recorded.
-    TipRecorded,
 }
 
 /// A timer of the core.
@@ -127,6 +126,14 @@ pub(crate) enum Step {
 pub(crate) enum Timer {
     /// Ask the Bitcoin backend for the next block.
     PollChain,
+    /// Ask it to estimate fees.
+    PollFees,
+    /// Ask it whether bitcoind has caught up.
+    PollSync,
+    /// Ask it whether bitcoind has its lost blocks back.
+    AwaitBlocks,
+    /// The n-th `waitblockheight` has waited long enough.
+    WaitBlockHeight(u64),
     /// A plugin has had its time to answer `getmanifest` or `init`.
     PluginStartup(PluginId),
     /// A plugin has had its time to exit after `shutdown`.

@@ -2,7 +2,7 @@
 //!
 //! Outputs of an input leave the node only after what it changed is committed (the outbox rule).
 
-use crate::chain::backend::ChainRequest;
+use crate::chain::bitcoind::{Asker, Question};
 use crate::event::{Event, Exit};
 use crate::host::Launch;
 use crate::input::{ConnectionId, PluginId, Step, Timer};
@@ -40,8 +40,8 @@ pub(crate) enum Output {
     ToPeer(ConnectionId, Vec<u8>),
     /// Close a peer's connection once everything is written.
     ClosePeer(ConnectionId),
-    /// Ask the Bitcoin backend.
-    AskChain(ChainRequest),
+    /// Ask the built-in Bitcoin backend.
+    AskBackend(Question, Asker),
     /// Say [`crate::input::Input::Timer`] after this time; a timer of the same name is replaced.
     SetTimer(Timer, Duration),
     /// Forget a timer.

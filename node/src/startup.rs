@@ -225,7 +225,7 @@ impl State {
             self.db().set_intvar(schema::UNWATCHED_CLOSES, 0);
         }
         self.expire_invoices();
-        self.poll_chain();
+        self.begin_topology();
     }
 
     /// `--alias`, or one made from the node id, as CLN makes it (`lightningd/options.c:setup_default`).

@@ -4,6 +4,7 @@
 //! `out`, to be released by [`crate::actor`] once the database is committed. The subjects live in their own
 //! modules as further `impl State` blocks, named after lightningd's files.
 
+use crate::chain::feerates::Feerates;
 use crate::chain::topology::Topology;
 use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
@@ -82,6 +83,7 @@ pub(crate) struct State {
     pub(crate) peers: Peers,
     pub(crate) topology: Topology,
     pub(crate) pid_file: Option<PidFile>,
+    pub(crate) feerates: Feerates,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -125,6 +127,7 @@ impl State {
             peers: Peers::default(),
             topology: Topology::default(),
             pid_file: None,
+            feerates: Feerates::default(),
             db: None,
             unversioned_writes: None,
             config,
@@ -141,16 +144,19 @@ impl State {
             Input::Step(Step::Usage) => self.print_usage(),
             Input::Step(Step::SetupTopology) => self.setup_topology(),
             Input::Step(Step::InitPlugins) => self.init_plugins(),
-            Input::Step(Step::TipRecorded) => self.tip_recorded(),
             Input::Plugin(plugin, input) => self.plugin_input(plugin, input),
             Input::Rpc(connection, input) => self.rpc_input(connection, input),
             Input::Peer(connection, input) => self.peer_input(connection, input),
             Input::Listening(Ok(address)) => self.listening(address),
             Input::Listening(Err(why)) => self.fatal(&why),
-            Input::Chain(request, reply) => self.chain_reply(request, reply),
-            Input::PokeChain => self.poll_chain(),
+            Input::Backend(question, asker, answer) => self.built_in_answered(&question, asker, answer),
+            Input::PokeChain => self.poke_chain(),
             Input::ReopenLogs => self.reopen_logs(),
             Input::Timer(Timer::PollChain) => self.poll_chain(),
+            Input::Timer(Timer::PollFees) => self.poll_fees(),
+            Input::Timer(Timer::PollSync) => self.poll_sync(),
+            Input::Timer(Timer::AwaitBlocks) => self.look_for_lost_blocks(),
+            Input::Timer(Timer::WaitBlockHeight(number)) => self.block_height_timeout(number),
             Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),

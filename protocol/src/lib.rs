@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`frame`] | a byte stream cut into JSON objects, as lightningd does it: by completeness |
 //! | [`json`] | members and elements of raw JSON, with the sender's bytes kept |
+//! | [`scan`] | members of an object, and lightningd's complaint about the first that is wrong |
 //! | [`id`] | request ids of every release, and how the next one is made |
 //! | [`message`] | requests, responses and notifications |
 //! | [`manifest`] | the answer to `getmanifest`, checked as lightningd checks it |
@@ -28,6 +29,7 @@ pub mod manifest;
 pub mod message;
 pub mod option;
 pub mod profile;
+pub mod scan;
 
 pub use frame::FrameReader;
 pub use id::Id;

@@ -127,6 +127,10 @@ pub mod code {
     pub const PLUGIN_ERROR: i64 = -3;
     /// The plugin died before it answered (`PLUGIN_TERMINATED`).
     pub const PLUGIN_TERMINATED: i64 = -4;
+    /// The Bitcoin backend could not do it (`BCLI_ERROR`).
+    pub const BCLI_ERROR: i64 = 500;
+    /// What was waited for did not come in time (`WAIT_TIMEOUT`).
+    pub const WAIT_TIMEOUT: i64 = 2000;
     /// Not JSON, or not a request.
     pub const INVALID_REQUEST: i64 = -32600;
     /// No such method.

@@ -5,6 +5,7 @@
 //! module of its subject: `life` is about the life of plugins.
 
 mod amount;
+mod chain;
 mod database;
 mod features;
 mod hook;

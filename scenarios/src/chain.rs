@@ -1,7 +1,7 @@
 //! New blocks, and blocks that are no longer.
 
-use leyden::{Mock, Net, Result};
-use serde_json::Value;
+use leyden::{Mock, MockChain, Net, Result};
+use serde_json::{Value, json};
 
 use crate::heard::heard_with;
 use crate::scenario::Scenario;
@@ -40,5 +40,27 @@ async fn add_blocks(net: &Net) -> Result {
     let transcript = l1.transcript("watcher").only(["block_added"]);
     let heights: Vec<u64> = transcript.frames().iter().filter_map(|frame| height(&frame.params()?)).collect();
     assert!(heights.ends_with(&[102, 103, 103, 104]), "{heights:?}");
+    Ok(())
+}
+
+pub(crate) fn mock_chain() -> Scenario {
+    let net = || {
+        let watcher = Mock::notification("block_added").named("watcher");
+        Net::builder().nodes(["l1", "l2"]).chain(MockChain::new()).mount("l1", watcher)
+    };
+    Scenario::new("a chain in memory takes the place of bitcoind", net, |net| {
+        Box::pin(follow_mock_chain(net))
+    })
+}
+
+async fn follow_mock_chain(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    let chain = net.mock_chain();
+    let hashes = chain.generate_block(2);
+    for node in [&l1, &l2] {
+        assert_eq!(node.rpc("waitblockheight", json!([103])).await?, json!({ "blockheight": 103 }));
+    }
+    let tip = json!({ "block_added": { "hash": hashes[1].to_string(), "height": 103 } });
+    heard_with(net, "l1", "watcher", "block_added", 1, move |params| *params == tip).await?;
     Ok(())
 }

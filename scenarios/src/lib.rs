@@ -24,6 +24,7 @@
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `rpc_socket`, `rpc_methods` | requests, callers, `check`, `filter`; ids, deprecated methods |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
+//! | `backend`, `fees` | plugins that are the Bitcoin backend; what they make of fees |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
 //! | `faults` | plugins that die or talk nonsense |
@@ -31,11 +32,13 @@
 //! | `releases` | lightningd as it was |
 //! | `db_write` | plugins that keep a copy of the node's database |
 
+mod backend;
 mod chain;
 mod custommsg;
 mod db_write;
 mod directories;
 mod faults;
+mod fees;
 mod heard;
 mod hooks;
 mod init;

@@ -41,7 +41,7 @@ impl Access {
     fn config(&self) -> Bitcoind {
         let port = self.port.parse().expect("`new` has seen that it is a number");
         let rpc = SocketAddr::from(([127, 0, 0, 1], port));
-        Bitcoind { rpc, user: self.user.clone(), password: self.password.clone(), poll: POLL }
+        Bitcoind { rpc, user: self.user.clone(), password: self.password.clone() }
     }
 }
 
@@ -56,7 +56,8 @@ pub(crate) fn start(dirs: &[PathBuf], bitcoind: &Access) -> leyden::Result<Vec<R
     let mut starting = Vec::new();
     for dir in dirs {
         std::fs::create_dir_all(dir)?;
-        let mut config = Config::new(dir.clone(), bitcoind.config());
+        let mut config = Config::new(dir.clone(), Some(bitcoind.config()));
+        config.bitcoind_poll = POLL;
         config.log_files = vec![dir.join("log")];
         let socket = config.network_dir().join("lightning-rpc");
         let (sender, events) = mpsc::channel();

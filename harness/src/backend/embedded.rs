@@ -12,7 +12,7 @@ use leyden_node::{Host, Node, options};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{Daemon, NodeConfig, Surroundings, command_line};
+use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, command_line};
 use crate::backup::DbWrite;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
@@ -49,9 +49,12 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
 fn node_config(given: NodeConfig) -> Result<Config> {
     let args = arguments(&given);
     let NodeConfig { name, dir, bitcoind, profile, .. } = given;
-    let bitcoind =
-        Bitcoind { rpc: bitcoind.rpc, user: bitcoind.user, password: bitcoind.password, poll: POLL };
+    let bitcoind = bitcoind.map(|access| {
+        let BitcoindAccess { rpc, user, password, .. } = access;
+        Bitcoind { rpc, user, password }
+    });
     let mut config = Config::new(dir, bitcoind);
+    config.bitcoind_poll = POLL;
     config.profile = profile;
     let refused = |came: String| {
         Error::test(format!("configuring {name} with {}", args.join(" ")))

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::log_tail::LogTail;
-use super::{Daemon, NodeConfig, Surroundings, command_line};
+use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, command_line};
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::process::{Launch, Process, last_lines};
@@ -72,14 +72,11 @@ fn program(surroundings: &Surroundings) -> Result<&Path> {
 
 /// What pyln-testing passes, more or less: quick to notice blocks, alone in its world, strict about what is deprecated.
 fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
-    let bitcoind = &config.bitcoind;
-    let cli = bitcoind.cli.as_ref().ok_or_else(|| {
-        Error::environment("looking for bitcoin-cli, which lightningd calls")
-            .expected("it beside bitcoind or on PATH")
-            .came("it is at neither place")
-            .advice("set BITCOIND_EXE to a bitcoind that has bitcoin-cli beside it")
-    })?;
-    let options: Vec<(&str, Value)> = vec![
+    let chain = match &config.bitcoind {
+        Some(bitcoind) => bitcoind_options(bitcoind)?,
+        None => vec![("disable-plugin", "bcli".into())],
+    };
+    let mut options: Vec<(&str, Value)> = vec![
         ("developer", Value::Null),
         ("network", "regtest".into()),
         ("lightning-dir", config.dir.display().to_string().into()),
@@ -94,19 +91,32 @@ fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
         ("cltv-final", 5.into()),
         ("watchtime-blocks", 5.into()),
         ("rescan", 1.into()),
-        ("bitcoin-cli", cli.display().to_string().into()),
-        ("bitcoin-datadir", bitcoind.dir.display().to_string().into()),
-        ("bitcoin-rpcconnect", bitcoind.rpc.ip().to_string().into()),
-        ("bitcoin-rpcport", bitcoind.rpc.port().into()),
-        ("bitcoin-rpcuser", bitcoind.user.clone().into()),
-        ("bitcoin-rpcpassword", bitcoind.password.clone().into()),
         ("dev-bitcoind-poll", 1.into()),
         ("dev-fast-gossip", Value::Null),
         ("dev-allow-localhost", Value::Null),
         ("dev-no-reconnect", Value::Null),
         ("dev-fail-on-subdaemon-fail", Value::Null),
     ];
+    options.extend(chain);
     Ok(command_line(&options, config))
+}
+
+/// How CLN's own Bitcoin backend finds bitcoind.
+fn bitcoind_options(bitcoind: &BitcoindAccess) -> Result<Vec<(&'static str, Value)>> {
+    let cli = bitcoind.cli.as_ref().ok_or_else(|| {
+        Error::environment("looking for bitcoin-cli, which lightningd calls")
+            .expected("it beside bitcoind or on PATH")
+            .came("it is at neither place")
+            .advice("set BITCOIND_EXE to a bitcoind that has bitcoin-cli beside it")
+    })?;
+    Ok(vec![
+        ("bitcoin-cli", cli.display().to_string().into()),
+        ("bitcoin-datadir", bitcoind.dir.display().to_string().into()),
+        ("bitcoin-rpcconnect", bitcoind.rpc.ip().to_string().into()),
+        ("bitcoin-rpcport", bitcoind.rpc.port().into()),
+        ("bitcoin-rpcuser", bitcoind.user.clone().into()),
+        ("bitcoin-rpcpassword", bitcoind.password.clone().into()),
+    ])
 }
 
 /// Brings what lightningd logs, and its end, to the timeline.

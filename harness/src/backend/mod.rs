@@ -130,7 +130,8 @@ pub(crate) struct NodeConfig {
     pub(crate) name: String,
     /// Its lightning-dir.
     pub(crate) dir: PathBuf,
-    pub(crate) bitcoind: BitcoindAccess,
+    /// `None` if a plugin is the Bitcoin backend.
+    pub(crate) bitcoind: Option<BitcoindAccess>,
     pub(crate) profile: Profile,
     pub(crate) plugins: Vec<ConfiguredPlugin>,
     /// Options of lightningd itself, by the author.

@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -18,9 +17,8 @@ fn main() -> ExitCode {
         rpc: SocketAddr::from(([127, 0, 0, 1], 18443)),
         user: String::new(),
         password: String::new(),
-        poll: Duration::from_secs(30),
     };
-    let mut config = Config::new(PathBuf::from("."), bitcoind);
+    let mut config = Config::new(PathBuf::from("."), Some(bitcoind));
     config.developer = false;
     config.log_level = LogLevel::Info;
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -2,8 +2,18 @@
 //!
 //! | module | subject | CLN |
 //! |---|---|---|
+//! | [`bitcoind`] | who serves which method; questions to them | `lightningd/bitcoind.c` |
+//! | [`answer`] | what an answer must be, and the complaint if it is not | `lightningd/bitcoind.c` |
 //! | [`backend`] | the built-in backend: bitcoind over JSON-RPC | `plugins/bcli.c` |
-//! | [`topology`] | which blocks are known, and what follows from a new one | `chaintopology.c` |
+//! | [`topology`] | which blocks are known, and what follows from a new one | `lightningd/chaintopology.c` |
+//! | [`sync`] | whether bitcoind and the node have caught up | `lightningd/chaintopology.c` |
+//! | [`feerates`] | what the backend's estimates make of fees | `lightningd/chaintopology.c` |
+//! | [`waitblockheight`] | the command | `lightningd/peer_control.c` |
 
+pub(crate) mod answer;
 pub(crate) mod backend;
+pub(crate) mod bitcoind;
+pub(crate) mod feerates;
+pub(crate) mod sync;
 pub(crate) mod topology;
+pub(crate) mod waitblockheight;

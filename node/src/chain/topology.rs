@@ -1,6 +1,9 @@
 //! The known part of the chain (`lightningd/chaintopology.c`).
 
-use super::backend::{ChainReply, ChainRequest};
+use super::answer::{ChainInfo, Estimates};
+use super::bitcoind::Question;
+use super::sync::Sync;
+use super::waitblockheight::Waiter;
 use crate::event::LogLevel;
 use crate::input::{Step, Timer};
 use crate::output::Output;
@@ -9,24 +12,45 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How soon to look again whether a bitcoind that has lost blocks has them back.
+const LOST_BLOCKS_PACE: Duration = Duration::from_secs(5);
 
 /// The blocks that a node has seen, from the first one of this run to the tip.
 #[derive(Default)]
 pub(crate) struct Topology {
     blocks: BTreeMap<u32, BlockHash>,
-    /// The request that is under way.
-    asked: Option<ChainRequest>,
+    /// The tip when the backend last had no further block.
+    settled_tip: Option<BlockHash>,
+    survey: Survey,
+    pub(crate) sync: Sync,
+    /// Methods whose answer is under way.
+    asked: BTreeSet<&'static str>,
     /// A new block was announced while a request was under way: it may have been too early.
     poked: bool,
     /// `balance_snapshot` has been sent.
     snapshot_sent: bool,
+    pub(crate) waiters: Vec<Waiter>,
+    pub(crate) next_waiter: u64,
+}
+
+/// What is found out before the first block is fetched.
+#[derive(Default)]
+struct Survey {
+    /// The height to start from, if the database tells it or the user.
+    from: Option<u32>,
+    info: Option<ChainInfo>,
+    estimates: Option<Estimates>,
+    /// The backend has lost blocks that the node knew.
+    lost_blocks: bool,
 }
 
 impl Topology {
     /// The height of the tip; 0 before anything is known.
     pub(crate) fn height(&self) -> u32 {
-        self.blocks.keys().next_back().copied().unwrap_or(0)
+        self.tip().map_or(0, |(height, _)| height)
     }
 
     fn tip(&self) -> Option<(u32, BlockHash)> {
@@ -38,57 +62,160 @@ impl State {
     /// The database is open: find out where the chain is.
     pub(crate) fn setup_topology(&mut self) {
         self.phase = Phase::Topology;
-        // v26.06.6 resets a flag here, in a transaction of its own.
-        self.db().set_intvar("fixup_block_scan", 0);
-        self.ask_chain(ChainRequest::GetChainInfo);
+        self.init_backends();
     }
 
-    fn ask_chain(&mut self, request: ChainRequest) {
-        self.topology.asked = Some(request);
-        self.out.push(Output::AskChain(request));
+    /// The backends are there: ask for everything that is to be known before the first block.
+    pub(crate) fn survey_chain(&mut self) {
+        self.topology.survey.from = match (self.config.rescan, self.highest_block()) {
+            (rescan, _) if rescan < 0 => Some(rescan.unsigned_abs()),
+            (rescan, Some(known)) => Some(known.saturating_sub(rescan.unsigned_abs())),
+            (_, None) => None,
+        };
+        // v26.06.6 makes a note for an old mistake, in a transaction of its own.
+        if self.db().intvar("fixup_block_scan").is_none() {
+            self.db().set_intvar("fixup_block_scan", 0);
+        }
+        self.ask_chain_info(self.topology.survey.from.unwrap_or(0));
+        self.poll_fees();
+    }
+
+    /// The highest block in the database; the first block of a run is not stored.
+    fn highest_block(&mut self) -> Option<u32> {
+        let heights = self.db().rows("SELECT MAX(height) FROM blocks;", &[], |row| row.get(0));
+        heights.into_iter().next().flatten()
+    }
+
+    pub(crate) fn ask_chain_info(&mut self, last_height: u32) {
+        let last_height = self.profile.tells_backend_of_height().then_some(last_height);
+        self.ask_once(Question::ChainInfo { last_height });
+    }
+
+    /// Asks, unless an answer of the same method is under way.
+    pub(crate) fn ask_once(&mut self, question: Question) -> bool {
+        let first = self.topology.asked.insert(question.method());
+        if first {
+            self.ask_chain(question);
+        }
+        first
+    }
+
+    /// Something may have changed: look now and not at the next poll.
+    pub(crate) fn poke_chain(&mut self) {
+        if self.topology.survey.lost_blocks {
+            return self.look_for_lost_blocks();
+        }
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.poll_sync();
+        self.poll_fees();
+        self.poll_chain();
     }
 
     /// Asks for the next block, unless an answer is under way.
     pub(crate) fn poll_chain(&mut self) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        if self.topology.asked.is_some() {
+        let next = Question::Block(self.topology.height() + 1);
+        if self.phase == Phase::Running && !self.ask_once(next) {
             self.topology.poked = true;
+        }
+    }
+
+    /// The built-in backend did not reach bitcoind.
+    pub(crate) fn ask_again_later(&mut self, question: &Question) {
+        self.topology.asked.remove(question.method());
+        let timer = match question {
+            Question::Block(_) => Timer::PollChain,
+            Question::Estimates => Timer::PollFees,
+            _ => Timer::PollSync,
+        };
+        self.out.push(Output::SetTimer(timer, self.config.bitcoind_poll));
+    }
+
+    /// Where the chain is: `getchaininfo` was answered.
+    pub(crate) fn chain_info(&mut self, info: ChainInfo) {
+        self.topology.asked.remove("getchaininfo");
+        if self.phase > Phase::Topology {
+            return self.sync_polled(&info);
+        }
+        if self.topology.survey.lost_blocks {
+            return self.await_lost_blocks(&info);
+        }
+        self.topology.survey.info = Some(info);
+        self.conclude_survey();
+    }
+
+    /// Fees were estimated.
+    pub(crate) fn fees_estimated(&mut self, estimates: &Estimates) {
+        self.topology.asked.remove("estimatefees");
+        if self.phase > Phase::Topology {
+            self.update_fees(estimates);
+            self.out.push(Output::SetTimer(Timer::PollFees, self.config.bitcoind_poll));
             return;
         }
-        self.ask_chain(ChainRequest::GetBlock(self.topology.height() + 1));
+        self.topology.survey.estimates = Some(estimates.clone());
+        self.conclude_survey();
     }
 
-    /// The Bitcoin backend answered.
-    pub(crate) fn chain_reply(&mut self, request: ChainRequest, reply: Result<ChainReply, String>) {
-        self.topology.asked = None;
-        match (request, reply) {
-            (_, Err(why)) if self.phase >= Phase::Running => {
-                // bcli keeps trying as well; a test that stops bitcoind must not lose its node.
-                self.log_main(LogLevel::Unusual, &why);
-                self.set_poll_timer();
-            }
-            (_, Err(why)) => self.fatal(&why),
-            (_, Ok(ChainReply::Info { chain, blockcount, .. })) => self.chain_info(&chain, blockcount),
-            (ChainRequest::GetBlock(height), Ok(ChainReply::Block(block))) => self.block(height, block),
-            (ChainRequest::GetChainInfo, Ok(ChainReply::Block(_))) => {}
+    /// Both answers of the survey may be there (`chaintopology.c:setup_topology`).
+    fn conclude_survey(&mut self) {
+        let Survey { from, info, estimates, lost_blocks } = &self.topology.survey;
+        let (from, lost_blocks) = (*from, *lost_blocks);
+        let (Some(info), Some(estimates)) = (info.clone(), estimates.clone()) else { return };
+        if lost_blocks {
+            return self.fetch_first_block(&info, &estimates);
         }
-    }
-
-    fn chain_info(&mut self, chain: &str, blockcount: u32) {
-        if chain != "regtest" {
-            let text = format!(
+        if info.chain != "regtest" {
+            let chain = &info.chain;
+            return self.fatal(&format!(
                 "Wrong network! Our Bitcoin backend is running on '{chain}', but we expect 'regtest'."
-            );
-            return self.fatal(&text);
+            ));
         }
-        let known = self.db().intvar("last_processed_block").and_then(|height| u32::try_from(height).ok());
-        let from = known.map_or(blockcount, |height| height.min(blockcount));
-        self.ask_chain(ChainRequest::GetBlock(from.saturating_sub(self.config.rescan)));
+        if let Some(from) = from.filter(|from| info.blockcount < *from) {
+            let text = format!("bitcoind has gone backwards from {from} to {} blocks", info.blockcount);
+            if info.headercount < from || !self.profile.waits_for_lost_blocks() {
+                return self.fatal(&format!("{text}!"));
+            }
+            self.log_main(LogLevel::Broken, &format!("{text}, waiting..."));
+            self.topology.survey.lost_blocks = true;
+            return self.ask_chain_info(from);
+        }
+        self.fetch_first_block(&info, &estimates);
     }
 
-    fn block(&mut self, height: u32, block: Option<Header>) {
+    /// Looks until bitcoind has its blocks back, and then for the fees, which may be old by now.
+    fn await_lost_blocks(&mut self, info: &ChainInfo) {
+        let from = self.topology.survey.from.unwrap_or(0);
+        if info.blockcount < from {
+            let text = format!("bitcoind now at {} of {from} blocks, waiting...", info.blockcount);
+            self.log_main(LogLevel::Debug, &text);
+            self.out.push(Output::SetTimer(Timer::AwaitBlocks, LOST_BLOCKS_PACE));
+        } else {
+            self.topology.survey.estimates = None;
+            self.poll_fees();
+        }
+    }
+
+    /// Looks again for lost blocks.
+    pub(crate) fn look_for_lost_blocks(&mut self) {
+        let from = self.topology.survey.from.unwrap_or(0);
+        self.ask_chain_info(from);
+    }
+
+    fn fetch_first_block(&mut self, info: &ChainInfo, estimates: &Estimates) {
+        self.first_sync(info);
+        self.update_fees(estimates);
+        let from = self.topology.survey.from;
+        let rescan = self.config.rescan.unsigned_abs();
+        let from = from.unwrap_or(info.blockcount.saturating_sub(rescan));
+        self.topology.survey = Survey::default();
+        self.ask_once(Question::Block(from));
+    }
+
+    /// `getrawblockbyheight` was answered.
+    pub(crate) fn block(&mut self, question: &Question, block: Option<Header>) {
+        self.topology.asked.remove("getrawblockbyheight");
+        let Question::Block(height) = *question else { return };
         match (self.phase, block) {
             (Phase::Topology, Some(block)) => self.first_block(height, &block),
             (Phase::Topology, None) => {
@@ -105,17 +232,28 @@ impl State {
         let hash = block.block_hash();
         self.log_main(LogLevel::Debug, &format!("Adding block {height}: {hash}"));
         self.topology.blocks.insert(height, hash);
+        self.topology.settled_tip = Some(hash);
         self.db().set_intvar("last_processed_block", i64::from(height));
         self.db().exec("DELETE FROM blocks WHERE height > ?", &[&height]);
         self.out.push(Output::Again(Step::InitPlugins));
     }
 
+    /// Everything is up: from now on the chain is followed (`chaintopology.c:begin_topology`).
+    pub(crate) fn begin_topology(&mut self) {
+        self.poke_chain();
+    }
+
     fn next_block(&mut self, height: u32, block: &Header) {
         let Some((tip, tip_hash)) = self.topology.tip() else { return };
-        if block.prev_blockhash != tip_hash {
+        if block.prev_blockhash == tip_hash {
+            self.add_tip(height, block);
+        } else {
             self.remove_tip(tip, tip_hash);
-            return self.poll_chain();
         }
+        self.poll_chain();
+    }
+
+    fn add_tip(&mut self, height: u32, block: &Header) {
         let hash = block.block_hash();
         self.log_main(LogLevel::Debug, &format!("Adding block {height}: {hash}"));
         self.topology.blocks.insert(height, hash);
@@ -123,37 +261,30 @@ impl State {
         let (stored, previous) = (hash.to_byte_array(), block.prev_blockhash.to_byte_array());
         let insert = "INSERT INTO blocks (height, hash, prev_hash) VALUES (?, ?, ?);";
         self.db().exec(insert, &[&height, &stored, &previous]);
-        self.out.push(Output::Again(Step::TipRecorded));
-    }
-
-    /// The new tip has a transaction of its own, behind that of the block.
-    pub(crate) fn tip_recorded(&mut self) {
-        let Some((height, hash)) = self.topology.tip() else { return };
-        self.db().set_intvar("last_processed_block", i64::from(height));
         self.notify("block_added", json!({ "hash": hash.to_string(), "height": height }));
-        self.poll_chain();
-    }
-
-    /// There is no further block for now.
-    fn updates_complete(&mut self) {
-        // Not if the first block of this run is still the only one: then nothing has been caught up with.
-        if self.topology.blocks.len() > 1 && !self.topology.snapshot_sent {
-            self.topology.snapshot_sent = true;
-            self.send_account_balance_snapshot();
-        }
-        self.set_poll_timer();
     }
 
     fn remove_tip(&mut self, height: u32, hash: BlockHash) {
+        self.log_main(LogLevel::Debug, &format!("Removing stale block {height}: {hash}"));
         self.topology.blocks.remove(&height);
         if self.topology.blocks.is_empty() {
             return self.fatal(&format!("Initial block {height} ({hash}) reorganized out!"));
         }
-        self.log_main(LogLevel::Debug, &format!("Removing stale block {height}: {hash}"));
         self.db().exec("DELETE FROM blocks WHERE hash = ?", &[&hash.to_byte_array()]);
     }
 
-    fn set_poll_timer(&mut self) {
-        self.out.push(Output::SetTimer(Timer::PollChain, self.config.bitcoind.poll));
+    /// The backend has no further block (`chaintopology.c:updates_complete`).
+    fn updates_complete(&mut self) {
+        if let Some((height, hash)) = self.topology.tip()
+            && self.topology.settled_tip.replace(hash) != Some(hash)
+        {
+            self.answer_waiters(height);
+            self.db().set_intvar("last_processed_block", i64::from(height));
+            if !std::mem::replace(&mut self.topology.snapshot_sent, true) {
+                self.send_account_balance_snapshot();
+            }
+        }
+        self.topology.sync.blocks_are_loaded();
+        self.out.push(Output::SetTimer(Timer::PollChain, self.config.bitcoind_poll));
     }
 }

@@ -26,7 +26,7 @@ impl Command for Getinfo {
         let features = &node.features;
         let peers = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
         let binding: Vec<Value> = node.binding.into_iter().map(address_json).collect();
-        let result = json!({
+        let mut result = json!({
             "id": node.node_id.to_string(),
             "alias": node.alias(),
             "color": node.color(),
@@ -41,12 +41,15 @@ impl Command for Getinfo {
             "network": "regtest",
             "fees_collected_msat": node.amount(0),
             "lightning-dir": node.config.network_dir().display().to_string(),
-            "our_features": {
-                "init": features.init.to_string(),
-                "node": features.node.to_string(),
-                "channel": features.channel.to_string(),
-                "invoice": features.invoice.to_string(),
-            },
+        });
+        if let Some((name, warning)) = node.topology.sync.warning() {
+            result[name] = warning.into();
+        }
+        result["our_features"] = json!({
+            "init": features.init.to_string(),
+            "node": features.node.to_string(),
+            "channel": features.channel.to_string(),
+            "invoice": features.invoice.to_string(),
         });
         node.reply(&request.client, &result);
         Ok(())

@@ -46,7 +46,8 @@ impl Command for Help {
         let ok = node.deprecated_for(&request.client);
         let shown = |method: &&RpcMethod| node.deprecated_shown(&method.name, &method.deprecated, ok);
         let of_plugins = node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
-        let own = COMMANDS.iter().map(|command| Entry::own(command.name, command.usage()));
+        let own = COMMANDS.iter().filter(|command| node.own_command(command.name).is_some());
+        let own = own.map(|command| Entry::own(command.name, command.usage()));
         let mut entries: Vec<Entry> = own.chain(of_plugins.filter(shown).map(Entry::of_plugin)).collect();
         entries.retain(|entry| self.wanted.as_ref().is_none_or(|wanted| *wanted == entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));

@@ -16,7 +16,7 @@
 //! | [`makesecret`], [`listnodes`] | what they are called |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
-//! [`crate::peer`].
+//! [`crate::peer`], those about blocks and fees in [`crate::chain`].
 
 mod amount;
 mod datastore;
@@ -32,6 +32,7 @@ pub(crate) mod params;
 pub(crate) mod setconfig;
 mod signmessage;
 
+use crate::chain::bitcoind;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_protocol::message::RpcError;
@@ -106,7 +107,12 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<invoice::Delinvoice>(),
     Row::of::<general::Deprecations>(),
     Row::of::<crate::peer::control::Disconnect>(),
+    Row::of::<bitcoind::EstimateFees>(),
+    Row::of::<crate::chain::feerates::Report>(),
+    Row::of::<bitcoind::GetChainInfo>(),
     Row::of::<general::Getinfo>(),
+    Row::of::<bitcoind::GetRawBlockByHeight>(),
+    Row::of::<bitcoind::GetUtxOut>(),
     Row::of::<help::Help>(),
     Row::of::<invoice::Invoice>(),
     Row::of::<listconfigs::Listconfigs>(),
@@ -120,12 +126,21 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::peer::control::Ping>(),
     Row::of::<crate::plugin::control::Control>(),
     Row::of::<crate::peer::custommsg::Sendcustommsg>(),
+    Row::of::<bitcoind::SendRawTransaction>(),
     Row::of::<setconfig::Setconfig>(),
     Row::of::<signmessage::Signmessage>(),
     Row::of::<crate::shutdown::Stop>(),
     Row::of::<invoice::Waitanyinvoice>(),
+    Row::of::<crate::chain::waitblockheight::Waitblockheight>(),
     Row::of::<invoice::Waitinvoice>(),
 ];
+
+impl State {
+    /// The command called `name`, if it is the node's to serve: plugins may bring the methods of a Bitcoin backend.
+    pub(crate) fn own_command(&self, name: &str) -> Option<&'static Row> {
+        find(name).filter(|_| self.plugins.method(name).is_none())
+    }
+}
 
 /// The command called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Row> {

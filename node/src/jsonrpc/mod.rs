@@ -50,6 +50,7 @@ impl State {
     pub(crate) fn rpc_input(&mut self, id: ConnectionId, input: RpcInput) {
         if matches!(input, RpcInput::Closed) {
             self.connections.remove(id);
+            self.forget_waiters(id);
             return self.out.push(Output::CloseClient(id));
         }
         if self.connections.heard(id).deaf {
@@ -128,7 +129,7 @@ impl State {
 
     /// Executes a request that hooks have let through.
     pub(crate) fn execute(&mut self, request: &RpcRequest) {
-        if let Some(command) = command::find(&request.method) {
+        if let Some(command) = self.own_command(&request.method) {
             if let Err(error) = (command.run)(self, request) {
                 self.reply_error(&request.client, &error);
             }

@@ -160,12 +160,11 @@ mod tests {
             rpc: SocketAddr::from(([127, 0, 0, 1], 18443)),
             user: String::new(),
             password: String::new(),
-            poll: Duration::from_secs(30),
         }
     }
 
     fn parsed(dir: &Path, args: &[&str]) -> Result<Config, String> {
-        let mut config = Config::new(dir.to_owned(), bitcoind());
+        let mut config = Config::new(dir.to_owned(), Some(bitcoind()));
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         parse(&mut config, &args).map(|_| config)
     }
@@ -206,7 +205,7 @@ mod tests {
 
     #[test]
     fn options_for_developers_are_for_developers() {
-        let mut config = Config::new(PathBuf::from("/nowhere"), bitcoind());
+        let mut config = Config::new(PathBuf::from("/nowhere"), Some(bitcoind()));
         config.developer = false;
         let mut with =
             |args: &[&str]| parse(&mut config, &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());

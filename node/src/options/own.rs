@@ -51,7 +51,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
         Ok(())
     })
     .shown(|config| config.pid_file.as_ref().map(|path| path.display().to_string())),
-    Opt::value("rescan", "how many known blocks to look at again", Shape::Int, rescan)
+    Opt::value("rescan", "how many known blocks to look at again; -N begins at height N", Shape::Int, rescan)
         .shown(|config| Some(config.rescan.to_string())),
     Opt::value("min-capacity-sat", "the smallest channel to take", Shape::Int, |config, value| {
         config.min_capacity_sat = number(value)?;
@@ -95,7 +95,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
         config.allow_localhost = true;
     }),
     Opt::value("dev-bitcoind-poll", "seconds between looks for a new block", Shape::Int, poll)
-        .shown(|config| Some(config.bitcoind.poll.as_secs().to_string())),
+        .shown(|config| Some(config.bitcoind_poll.as_secs_f64().to_string())),
     Opt::value(
         "dev-plugin-startup-timeout",
         "seconds for a plugin to answer getmanifest, and again init",
@@ -116,7 +116,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     ),
     Opt::value("bitcoin-rpcconnect", "the address of bitcoind", Shape::Text, bitcoin_rpcconnect),
     Opt::value("bitcoin-rpcport", "the RPC port of bitcoind", Shape::Int, bitcoin_rpcport)
-        .shown(|config| Some(config.bitcoind.rpc.port().to_string())),
+        .shown(|config| Some(config.bitcoind.as_ref()?.rpc.port().to_string())),
     Opt::value("bitcoin-rpcuser", "the user for bitcoind", Shape::Text, bitcoin_rpcuser),
     Opt::value("bitcoin-rpcpassword", "the password for bitcoind", Shape::Text, bitcoin_rpcpassword),
 ];
@@ -169,27 +169,37 @@ fn proxy(config: &mut Config, value: &str) -> Result<(), String> {
 
 fn bitcoin_rpcconnect(config: &mut Config, value: &str) -> Result<(), String> {
     let ip = if value == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { value.parse() };
-    config.bitcoind.rpc.set_ip(ip.map_err(|_| format!("'{value}' is not a numeric address"))?);
+    let ip = ip.map_err(|_| format!("'{value}' is not a numeric address"))?;
+    if let Some(bitcoind) = &mut config.bitcoind {
+        bitcoind.rpc.set_ip(ip);
+    }
     Ok(())
 }
 
 fn bitcoin_rpcport(config: &mut Config, value: &str) -> Result<(), String> {
-    config.bitcoind.rpc.set_port(number(value)?);
+    let port = number(value)?;
+    if let Some(bitcoind) = &mut config.bitcoind {
+        bitcoind.rpc.set_port(port);
+    }
     Ok(())
 }
 
 fn bitcoin_rpcuser(config: &mut Config, value: &str) -> Result<(), String> {
-    value.clone_into(&mut config.bitcoind.user);
+    if let Some(bitcoind) = &mut config.bitcoind {
+        value.clone_into(&mut bitcoind.user);
+    }
     Ok(())
 }
 
 fn bitcoin_rpcpassword(config: &mut Config, value: &str) -> Result<(), String> {
-    value.clone_into(&mut config.bitcoind.password);
+    if let Some(bitcoind) = &mut config.bitcoind {
+        value.clone_into(&mut bitcoind.password);
+    }
     Ok(())
 }
 
 fn poll(config: &mut Config, value: &str) -> Result<(), String> {
-    config.bitcoind.poll = Duration::from_secs(number(value)?);
+    config.bitcoind_poll = seconds(value)?;
     Ok(())
 }
 

@@ -51,6 +51,9 @@ impl State {
 
     /// Forgets a plugin and settles everything it owed.
     pub(crate) fn destroy_plugin(&mut self, id: PluginId) {
+        if self.is_backend(id) && self.phase != Phase::Stopping {
+            return self.fatal("The Bitcoin backend died.");
+        }
         let Some(plugin) = self.plugins.remove(id) else { return };
         if plugin.important && self.phase != Phase::Stopping {
             self.leave.get_or_insert(1);

@@ -181,17 +181,21 @@ impl State {
     /// Sends `init` to every plugin that has not got it.
     pub(crate) fn send_inits(&mut self) {
         for id in self.plugins.ids() {
-            let Some(plugin) = self.plugins.get(id) else { continue };
-            if plugin.state != PluginState::NeedsInit {
-                continue;
+            if self.plugins.get(id).is_some_and(|plugin| plugin.state == PluginState::NeedsInit) {
+                self.send_init(id, Awaiting::Init);
+                self.set_startup_timer(id);
             }
-            let params = serde_json::to_string(&self.init_of(id, plugin)).expect("init is JSON");
-            if let Some(plugin) = self.plugins.get_mut(id) {
-                plugin.state = PluginState::AwaitingInit;
-            }
-            self.request(id, "init", &params, None, Awaiting::Init);
-            self.set_startup_timer(id);
         }
+    }
+
+    /// Sends `init` to one plugin.
+    pub(crate) fn send_init(&mut self, id: PluginId, awaiting: Awaiting) {
+        let Some(plugin) = self.plugins.get(id) else { return };
+        let params = serde_json::to_string(&self.init_of(id, plugin)).expect("init is JSON");
+        if let Some(plugin) = self.plugins.get_mut(id) {
+            plugin.state = PluginState::AwaitingInit;
+        }
+        self.request(id, "init", &params, None, awaiting);
     }
 
     /// `init` is answered. Only `disable` counts; an error is as good as a result.

@@ -1,5 +1,6 @@
 //! What a manifest is held against, and what comes of it for the node: names that are taken, features.
 
+use crate::chain::bitcoind::{BUILT_IN, METHODS};
 use crate::command;
 use crate::input::PluginId;
 use crate::options;
@@ -61,6 +62,10 @@ impl Registry for Newcomer<'_> {
         let loaded = self.state.plugins.method(name).map(|(_, plugin)| plugin.path.clone());
         match loaded.or_else(|| self.state.bundled_owner(name)) {
             Some(path) => Some(format!("plugin {}", path.display())),
+            None if METHODS.contains(&name) => {
+                // Which are left for the built-in backend is settled when the node has started.
+                (self.state.phase > Phase::Manifests).then(|| format!("plugin {BUILT_IN}"))
+            }
             None => command::find(name).map(|_| "lightningd".to_owned()),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Plugin;
 use super::hook::HookCall;
+use crate::chain::bitcoind::Question;
 use crate::command::setconfig::SetConfig;
 use crate::event::LogLevel;
 use crate::input::PluginId;
@@ -21,6 +22,10 @@ pub(crate) enum Awaiting {
     Init,
     /// An RPC client whose command the plugin brings.
     PassThrough(Client),
+    /// The start of the Bitcoin backend.
+    BackendInit,
+    /// The node's view of the chain.
+    Chain(Question),
     /// A hook's chain.
     Hook(HookCall),
     /// An RPC client that changes an option of the plugin.
@@ -111,6 +116,8 @@ impl State {
         match awaiting {
             Awaiting::Manifest => self.manifest_answered(plugin, response),
             Awaiting::Init => self.init_answered(plugin, response),
+            Awaiting::BackendInit => self.backend_inited(plugin),
+            Awaiting::Chain(question) => self.chain_answered(&question, response),
             Awaiting::PassThrough(client) => {
                 let text = response.with_id(&client.id);
                 self.reply_verbatim(&client, &text);

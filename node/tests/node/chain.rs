@@ -49,9 +49,11 @@ async fn answer(client: TcpStream) -> io::Result<()> {
 fn reply(request: &Value) -> Value {
     let genesis = genesis_block(Network::Regtest);
     let result = match (request["method"].as_str(), &request["params"][0]) {
-        (Some("getblockchaininfo"), _) => json!({ "chain": "regtest", "headers": 0, "blocks": 0 }),
+        (Some("getblockchaininfo"), _) => {
+            json!({ "chain": "regtest", "headers": 0, "blocks": 0, "initialblockdownload": false })
+        }
         (Some("getblockhash"), height) if *height == 0 => json!(genesis.block_hash().to_string()),
-        (Some("getblockheader"), _) => json!(serialize_hex(&genesis.header)),
+        (Some("getblock"), _) => json!(serialize_hex(&genesis)),
         _ => {
             let error = json!({ "code": -8, "message": "Block height out of range" });
             return json!({ "id": request["id"], "result": null, "error": error });

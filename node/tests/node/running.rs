@@ -52,13 +52,10 @@ impl RunningNode {
     }
 
     async fn start_in(dir: TempDir) -> Self {
-        let bitcoind = Bitcoind {
-            rpc: chain::serve().await,
-            user: "user".to_owned(),
-            password: "password".to_owned(),
-            poll: DEADLINE,
-        };
-        let config = Config::new(dir.path().to_owned(), bitcoind);
+        let bitcoind =
+            Bitcoind { rpc: chain::serve().await, user: "user".to_owned(), password: "password".to_owned() };
+        let mut config = Config::new(dir.path().to_owned(), Some(bitcoind));
+        config.bitcoind_poll = DEADLINE;
         let socket = config.network_dir().join("lightning-rpc");
         let (sender, mut events) = mpsc::unbounded_channel();
         let clock = Arc::new(Mutex::new(NOW));

@@ -1,0 +1,172 @@
+//! Answers of a Bitcoin backend: what they must be (`lightningd/bitcoind.c`). A wrong one ends the node.
+
+use super::bitcoind::Question;
+use bitcoin::Block;
+use bitcoin::block::Header;
+use bitcoin::consensus::encode::deserialize_hex;
+use leyden_protocol::scan::{Scan, number};
+use leyden_protocol::{Envelope, Profile, json};
+
+/// What the chain says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To `getchaininfo`.
+    Info(ChainInfo),
+    /// To `estimatefees`.
+    Estimates(Estimates),
+    /// To `getrawblockbyheight`: `None` if the chain is not that long.
+    Block(Option<Header>),
+}
+
+/// The result of `getchaininfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChainInfo {
+    /// bip70's name: `main`, `test`, `regtest`.
+    pub(crate) chain: String,
+    /// The height of the best header.
+    pub(crate) headercount: u32,
+    /// The height of the best block.
+    pub(crate) blockcount: u32,
+    /// Whether blocks of the past are still being fetched.
+    pub(crate) ibd: bool,
+}
+
+/// The result of `estimatefees`, in sat per kVB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Estimates {
+    /// Since v23.05.
+    Ranges {
+        /// What the backend accepts at least.
+        floor: u32,
+        /// By number of blocks, ascending.
+        rates: Vec<Estimate>,
+    },
+    /// Before, in the order of [`FEERATE_NAMES`].
+    Named([Option<u32>; 8]),
+}
+
+/// What fees were for before v23.05.
+pub(crate) const FEERATE_NAMES: [&str; 8] = [
+    "opening",
+    "mutual_close",
+    "unilateral_close",
+    "delayed_to_us",
+    "htlc_resolution",
+    "penalty",
+    "min_acceptable",
+    "max_acceptable",
+];
+
+/// The fee for which a transaction gets into a block in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Estimate {
+    /// The time, in blocks.
+    pub(crate) blocks: u32,
+    pub(crate) rate: u32,
+}
+
+/// An answer that cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadAnswer {
+    /// The method, perhaps with a member of the result.
+    to: &'static str,
+    why: String,
+    /// The part of the answer that lightningd quotes.
+    quoted: String,
+}
+
+impl BadAnswer {
+    /// lightningd's last words; `owner` is the path of the plugin (`bitcoind.c:bitcoin_plugin_error`).
+    pub(crate) fn complaint(&self, owner: &str) -> String {
+        let Self { to, why, quoted } = self;
+        format!("{owner} error: bad response to {to} ({why}), response was {quoted}")
+    }
+}
+
+/// Reads the answer to a question.
+pub(crate) fn read(
+    question: &Question,
+    response: &Envelope<'_>,
+    profile: Profile,
+) -> Result<Answer, BadAnswer> {
+    let to = question.method();
+    let bad = |why: String, quoted: &str| BadAnswer { to, why, quoted: quoted.to_owned() };
+    // Old releases look at the message as a whole, and quote all of it.
+    let whole = profile.scans_whole_chain_answers();
+    let result = match (response.error, response.result) {
+        (None, Some(result)) => result,
+        (Some(error), _) if !whole => {
+            let why = json::member(error, "message").unwrap_or(error).to_owned();
+            return Err(bad(why, response.text));
+        }
+        (_, None) if !whole => return Err(bad("missing 'result' field".to_owned(), response.text)),
+        (_, result) => result.unwrap_or_default(),
+    };
+    let quoted = if whole { response.text } else { result };
+    let scan = || if whole { Scan::within(response.text, "result") } else { Scan::object(result) };
+    let bad_field = |why: String| bad(format!("bad 'result' field: {why}"), quoted);
+    match question {
+        Question::Estimates if profile.estimates_fees_by_name() => named_estimates(response),
+        Question::Estimates => estimates(result),
+        Question::Block(_) if json::member(result, "blockhash").map(json::content) == Some("null") => {
+            Ok(Answer::Block(None))
+        }
+        Question::Block(_) => {
+            let block = scan().and_then(block).map_err(bad_field)?;
+            let block: Block = deserialize_hex(block).map_err(|_| bad("bad block".to_owned(), quoted))?;
+            Ok(Answer::Block(Some(block.header)))
+        }
+        _ => scan().and_then(info).map(Answer::Info).map_err(bad_field),
+    }
+}
+
+fn info(mut scan: Scan<'_>) -> Result<ChainInfo, String> {
+    Ok(ChainInfo {
+        chain: scan.text("chain")?.to_owned(),
+        headercount: scan.number("headercount")?,
+        blockcount: scan.number("blockcount")?,
+        ibd: scan.bool("ibd")?,
+    })
+}
+
+fn block(mut scan: Scan<'_>) -> Result<&str, String> {
+    let is_hash = |token| hex::decode(json::content(token)).ok().filter(|hash| hash.len() == 32);
+    scan.member("blockhash", "json_to_sha256", is_hash)?;
+    scan.text("block")
+}
+
+/// Before v23.05; anything but a number is an unknown rate.
+fn named_estimates(response: &Envelope<'_>) -> Result<Answer, BadAnswer> {
+    let bad = |why: String| BadAnswer { to: "estimatefees", why, quoted: response.text.to_owned() };
+    let result = response.result.ok_or_else(|| bad("bad 'result' field".to_owned()))?;
+    let mut rates = [None; 8];
+    for (rate, name) in rates.iter_mut().zip(FEERATE_NAMES) {
+        let token = json::member(result, name).ok_or_else(|| bad(format!("missing '{name}' field")))?;
+        *rate = number(token);
+    }
+    Ok(Answer::Estimates(Estimates::Named(rates)))
+}
+
+fn estimates(result: &str) -> Result<Answer, BadAnswer> {
+    let bad = |to, why: &str, quoted: &str| BadAnswer { to, why: why.to_owned(), quoted: quoted.to_owned() };
+    let floor = json::member(result, "feerate_floor")
+        .ok_or_else(|| bad("estimatefees", "missing feerate_floor field", result))?;
+    let feerates = json::member(result, "feerates")
+        .ok_or_else(|| bad("estimatefees", "missing feerates field", result))?;
+    let floor = number(floor).ok_or_else(|| bad("estimatefees.feerate_floor", "Not a u32?", floor))?;
+    let mut rates: Vec<Estimate> = Vec::new();
+    for element in json::elements(feerates).unwrap_or_default() {
+        let rate = estimate(element).map_err(|why| bad("estimatefees.feerates", &why, element))?;
+        if let Some(last) = rates.last().filter(|last| rate.blocks <= last.blocks) {
+            let why = format!("Blocks must be ascending order: {} <= {}!", rate.blocks, last.blocks);
+            return Err(bad("estimatefees.feerates", &why, feerates));
+        }
+        rates.push(rate);
+    }
+    Ok(Answer::Estimates(Estimates::Ranges { floor, rates }))
+}
+
+fn estimate(element: &str) -> Result<Estimate, String> {
+    let mut scan = Scan::object(element)?;
+    Ok(Estimate { blocks: scan.u32("blocks")?, rate: scan.u32("feerate")? })
+}

@@ -1,0 +1,97 @@
+//! Fees before v23.05: the backend names each by what it is for (`v0.10.1:lightningd/chaintopology.c`).
+
+use super::{FLOOR, HISTORY, Log, Style, differs, fee, from_kvb, report, smoothed};
+use crate::chain::answer::FEERATE_NAMES;
+use crate::event::LogLevel;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Where in [`FEERATE_NAMES`] are those that are used here.
+const OPENING: usize = 0;
+const MUTUAL_CLOSE: usize = 1;
+const UNILATERAL_CLOSE: usize = 2;
+const HTLC_RESOLUTION: usize = 4;
+const MIN: usize = 6;
+const MAX: usize = 7;
+
+/// The weights of typical transactions; those of HTLCs are BOLT 3's.
+const OPENING_WEIGHT: u64 = 702;
+const MUTUAL_CLOSE_WEIGHT: u64 = 673;
+const UNILATERAL_CLOSE_WEIGHT: u64 = 598;
+const HTLC_TIMEOUT_WEIGHT: u64 = 663;
+const HTLC_SUCCESS_WEIGHT: u64 = 703;
+
+/// What is known of fees, in sat per kw, in the order of their names; 0 is unknown.
+#[derive(Default)]
+pub(super) struct Named {
+    smoothed: [u32; 8],
+    /// What was polled, newest first.
+    history: [[u32; HISTORY]; 8],
+}
+
+impl Named {
+    /// Takes new estimates, in sat per kVB, in. Gives what lightningd logs about it.
+    pub(super) fn update(&mut self, rates: &[Option<u32>; 8], poll: Duration) -> Log {
+        let mut log = Vec::new();
+        for (place, (name, rate)) in FEERATE_NAMES.into_iter().zip(rates).enumerate() {
+            match rate.map(from_kvb) {
+                None => log.push(format!("Unable to estimate {name} fees")),
+                Some(0) => {}
+                Some(polled) => log.extend(self.update_one(place, name, polled, poll)),
+            }
+        }
+        log.into_iter().map(|text| (LogLevel::Debug, text)).collect()
+    }
+
+    fn update_one(&mut self, place: usize, name: &str, polled: u32, poll: Duration) -> Vec<String> {
+        let mut log = Vec::new();
+        let was = self.smoothed[place];
+        let old = if was == 0 {
+            log.push(format!("Smoothed feerate estimate for {name} initialized to polled estimate {polled}"));
+            self.history[place] = [polled; HISTORY];
+            polled
+        } else {
+            self.history[place].rotate_right(1);
+            self.history[place][0] = polled;
+            was
+        };
+        let smooth = smoothed(polled, old, poll);
+        let rate = if differs(polled, smooth) { smooth } else { polled };
+        let rate = rate.max(FLOOR);
+        if rate != was {
+            log.push(format!("Feerate estimate for {name} set to {rate} (was {was})"));
+        }
+        self.smoothed[place] = rate;
+        log
+    }
+
+    fn min(&self) -> u32 {
+        let extreme = self.history[MIN].into_iter().fold(self.smoothed[MIN], u32::min);
+        extreme.max(FLOOR)
+    }
+
+    fn max(&self) -> u32 {
+        match self.smoothed[MAX] {
+            0 => u32::MAX,
+            known => self.history[MAX].into_iter().fold(known, u32::max),
+        }
+    }
+
+    /// The result of `feerates`.
+    pub(super) fn report(&self, style: Style) -> Value {
+        let known = |place: usize| Some(self.smoothed[place]).filter(|rate| *rate > 0);
+        let named = (0..MIN).map(|place| (FEERATE_NAMES[place], known(place)));
+        let limits = [(FEERATE_NAMES[MIN], Some(self.min())), (FEERATE_NAMES[MAX], Some(self.max()))];
+        let fee_of = |place: usize, weight: u64| fee(self.smoothed[place], weight);
+        let onchain = self.smoothed.iter().all(|rate| *rate > 0).then(|| {
+            json!({
+                "opening_channel_satoshis": fee_of(OPENING, OPENING_WEIGHT),
+                "mutual_close_satoshis": fee_of(MUTUAL_CLOSE, MUTUAL_CLOSE_WEIGHT),
+                "unilateral_close_satoshis": fee_of(UNILATERAL_CLOSE, UNILATERAL_CLOSE_WEIGHT),
+                "htlc_timeout_satoshis": fee_of(HTLC_RESOLUTION, HTLC_TIMEOUT_WEIGHT),
+                "htlc_success_satoshis": fee_of(HTLC_RESOLUTION, HTLC_SUCCESS_WEIGHT),
+            })
+        });
+        report(style, style.of_known(named.chain(limits)), onchain)
+    }
+}
