@@ -6,7 +6,7 @@ use leyden::transcript::Frame;
 use leyden::{Filter, Mock, Net, Result, Transcript};
 use serde_json::{Value, json};
 
-use crate::heard::{heard, heard_with};
+use crate::heard::{answered, heard, heard_with};
 use crate::scenario::Scenario;
 
 /// Types 32769 (odd, may be ignored) and 32770 (even, must be understood), and what they carry.
@@ -60,6 +60,8 @@ async fn talk(net: &Net) -> Result {
         let payloads: Vec<Option<&str>> = heard.iter().rev().take(2).map(payload).collect();
         assert_eq!(payloads, [Some(message); 2], "by notification and by hook");
     }
+    answered(net, "l1", "ear", 3).await?;
+    answered(net, "l2", "ear", 4).await?;
     let known = l1.rpc("sendcustommsg", json!([l2.id(), "0010"])).await.expect_err("WIRE_INIT is not custom");
     assert_eq!(known.code(), -32600, "{known}");
     Ok(())

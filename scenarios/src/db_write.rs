@@ -105,13 +105,12 @@ fn careful() -> Mock {
 
 pub(crate) fn db_write_versions() -> Scenario {
     let net = || {
-        let careless = Mock::hook("db_write").named("careless");
         Net::builder()
-            .nodes(["l1"])
+            .nodes(["l1", "l2"])
             .may_fail("l1")
             .broken_log("l1", "")
             .mount("l1", careful())
-            .mount("l1", careless)
+            .mount("l2", Mock::hook("db_write").named("careless"))
     };
     Scenario::new(
         "an older database stops the node if a plugin looks at the number, and a gap need not; who does not look is found out",
@@ -121,23 +120,30 @@ pub(crate) fn db_write_versions() -> Scenario {
 }
 
 async fn tamper_with_the_number(net: &Net) -> Result {
-    let [l1] = net.nodes();
-    store(&l1, "key", "value").await?;
-    l1.stop().await?;
-    let last = l1.db_writes("careful").pop().expect("there are many").0.data_version;
-
+    let [l1, l2] = net.nodes();
+    let last = last_number(&l1, "careful").await?;
     l1.set_data_version(last - 5)?;
     let error = l1.start().await.expect_err("the careful plugin does not let it");
     assert!(error.to_string().contains("careful' returned failed db_write"), "{error}");
     l1.wait_for_exit().await?;
-
     l1.set_data_version(last + 5)?;
     l1.start().await?;
     l1.check_backup("careful")?;
-    let error = l1.check_backup("careless").expect_err("it has seen a number that was less").to_string();
+
+    let last = last_number(&l2, "careless").await?;
+    l2.set_data_version(last - 5)?;
+    l2.start().await?;
+    let error = l2.check_backup("careless").expect_err("it has seen a number that was less").to_string();
     let expected = format!("data_version {} behind {last} is less than the last", last - 4);
     assert!(error.contains("1 of ") && error.contains(&expected), "{error}");
     Ok(())
+}
+
+/// Lets the node write something and stops it; gives the number of the last write.
+async fn last_number(node: &Node, plugin: &str) -> Result<u32> {
+    store(node, "key", "value").await?;
+    node.stop().await?;
+    Ok(node.db_writes(plugin).pop().expect("there are many").0.data_version)
 }
 
 async fn store(node: &Node, key: &str, text: &str) -> Result {

@@ -48,6 +48,31 @@ pub(crate) fn heard_with(
     net.timeline().wait_for(&what, Some(node), 0, deadline, pick).into_future()
 }
 
+/// Waits until a plugin has answered so many requests since the net began, `getmanifest` and `init` included.
+#[track_caller]
+pub(crate) fn answered(
+    net: &Net,
+    node: &str,
+    plugin: &str,
+    times: usize,
+) -> impl Future<Output = Result<u64>> + Send {
+    let what = format!("{plugin} of {node} to answer {times} requests");
+    let (owner, plugin) = (node.to_owned(), plugin.to_owned());
+    let mut count = 0;
+    let pick = move |event: &Event| {
+        let EventKind::Frame { plugin: name, direction: Direction::FromPlugin, text } = &event.kind else {
+            return None;
+        };
+        let frame: Value = serde_json::from_str(text).ok()?;
+        if frame.get("id").is_some() && event.node.as_ref() == Some(&owner) && *name == plugin {
+            count += 1;
+        }
+        (count == times).then_some(event.seq)
+    };
+    let deadline = Deadline::standard(&Settings::from_env());
+    net.timeline().wait_for(&what, Some(node), 0, deadline, pick).into_future()
+}
+
 /// Whether a frame contains a text: for views of a plugin that hears more than its scenario is about.
 pub(crate) fn mentions(frame: &Frame, text: &str) -> bool {
     frame.text().is_some_and(|frame| frame.contains(text))
