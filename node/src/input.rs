@@ -117,6 +117,10 @@ pub(crate) enum Step {
     RecordIdentity,
     /// The database is open: ask the Bitcoin backend.
     SetupTopology,
+    /// The first block is noted: what else is to be noted with it.
+    FirstBlock,
+    /// All blocks are there: forget outputs that were spent long ago.
+    PruneOutputs,
     /// The first block is known: take RPC clients and initialise plugins.
     InitPlugins,
 }

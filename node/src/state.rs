@@ -143,6 +143,8 @@ impl State {
             Input::Step(Step::RecordIdentity) => self.record_identity(),
             Input::Step(Step::Usage) => self.print_usage(),
             Input::Step(Step::SetupTopology) => self.setup_topology(),
+            Input::Step(Step::FirstBlock) => self.first_block_recorded(),
+            Input::Step(Step::PruneOutputs) => self.prune_outputs(),
             Input::Step(Step::InitPlugins) => self.init_plugins(),
             Input::Plugin(plugin, input) => self.plugin_input(plugin, input),
             Input::Rpc(connection, input) => self.rpc_input(connection, input),

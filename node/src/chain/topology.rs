@@ -18,6 +18,9 @@ use std::time::Duration;
 /// How soon to look again whether a bitcoind that has lost blocks has them back.
 const LOST_BLOCKS_PACE: Duration = Duration::from_secs(5);
 
+/// For how many blocks a spent output is remembered (`wallet.c:UTXO_PRUNE_DEPTH`).
+const OUTPUTS_KEPT: i64 = 144;
+
 /// The blocks that a node has seen, from the first one of this run to the tip.
 #[derive(Default)]
 pub(crate) struct Topology {
@@ -72,8 +75,8 @@ impl State {
             (rescan, Some(known)) => Some(known.saturating_sub(rescan.unsigned_abs())),
             (_, None) => None,
         };
-        // v26.06.6 makes a note for an old mistake, in a transaction of its own.
-        if self.db().intvar("fixup_block_scan").is_none() {
+        // A note for an old mistake, in a transaction of its own.
+        if self.profile.notes_block_scan() && self.db().intvar("fixup_block_scan").is_none() {
             self.db().set_intvar("fixup_block_scan", 0);
         }
         self.ask_chain_info(self.topology.survey.from.unwrap_or(0));
@@ -233,8 +236,23 @@ impl State {
         self.log_main(LogLevel::Debug, &format!("Adding block {height}: {hash}"));
         self.topology.blocks.insert(height, hash);
         self.topology.settled_tip = Some(hash);
-        self.db().set_intvar("last_processed_block", i64::from(height));
+        if !self.profile.first_block_takes_two_transactions() {
+            self.db().set_intvar("last_processed_block", i64::from(height));
+        }
         self.db().exec("DELETE FROM blocks WHERE height > ?", &[&height]);
+        self.out.push(Output::Again(Step::FirstBlock));
+    }
+
+    /// The second transaction about the first block.
+    pub(crate) fn first_block_recorded(&mut self) {
+        if self.profile.first_block_takes_two_transactions() {
+            let height = i64::from(self.topology.height());
+            self.db().set_intvar("last_processed_block", height);
+        }
+        if self.profile.forgets_settled_htlcs() {
+            let closed = "SELECT id FROM channels WHERE state = 10";
+            self.db().exec(&format!("DELETE FROM channel_htlcs WHERE channel_id IN ({closed});"), &[]);
+        }
         self.out.push(Output::Again(Step::InitPlugins));
     }
 
@@ -261,6 +279,9 @@ impl State {
         let (stored, previous) = (hash.to_byte_array(), block.prev_blockhash.to_byte_array());
         let insert = "INSERT INTO blocks (height, hash, prev_hash) VALUES (?, ?, ?);";
         self.db().exec(insert, &[&height, &stored, &previous]);
+        if self.profile.prunes_outputs_with_each_block() {
+            self.prune_outputs();
+        }
         self.notify("block_added", json!({ "hash": hash.to_string(), "height": height }));
     }
 
@@ -280,11 +301,20 @@ impl State {
         {
             self.answer_waiters(height);
             self.db().set_intvar("last_processed_block", i64::from(height));
+            if !self.profile.prunes_outputs_with_each_block() {
+                self.out.push(Output::Again(Step::PruneOutputs));
+            }
             if !std::mem::replace(&mut self.topology.snapshot_sent, true) {
                 self.send_account_balance_snapshot();
             }
         }
         self.topology.sync.blocks_are_loaded();
         self.out.push(Output::SetTimer(Timer::PollChain, self.config.bitcoind_poll));
+    }
+
+    /// Forgets outputs that were spent too long ago for a reorganisation to matter.
+    pub(crate) fn prune_outputs(&mut self) {
+        let last = i64::from(self.topology.height()) - OUTPUTS_KEPT;
+        self.db().exec("DELETE FROM utxoset WHERE spendheight < ?", &[&last]);
     }
 }

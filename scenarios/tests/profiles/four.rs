@@ -2,7 +2,7 @@
 
 use leyden::env::Settings;
 use leyden::event::{Direction, Event, EventKind};
-use leyden::{Backend, Deadline, Mock, Net, NetBuilder, Node, Profile, Result};
+use leyden::{Backend, Deadline, Mock, MockChain, Net, NetBuilder, Node, Profile, Result};
 use serde_json::{Value, json};
 
 /// The names of the nodes, in the order of [`Profile::ALL`].
@@ -25,7 +25,12 @@ pub(crate) struct Four {
 impl Four {
     /// Four nodes.
     pub(crate) fn new() -> Self {
-        let net = Net::builder().nodes(NAMES).backend(Backend::Embedded);
+        Self::on(&MockChain::new())
+    }
+
+    /// Four nodes on a chain of the test's own.
+    pub(crate) fn on(chain: &MockChain) -> Self {
+        let net = Net::builder().nodes(NAMES).backend(Backend::Embedded).chain(chain);
         Self {
             net: NAMES
                 .iter()

@@ -37,7 +37,7 @@ rows! {
         custom_notifications star newer_topics balance_snapshot invoice_creation;
     hooks: hook_mode before_and_after filters hook_error_reply hooks_available peer_connected custommsg_hook
         rpc_command_payload rpc_command_replace;
-    chain: db_write;
+    chain: db_write getchaininfo_params estimatefees;
 }
 
 /// `<row> <what it is about>`, or `<row> -- <why it has no test>`.

@@ -2,7 +2,7 @@
 
 use crate::four::{Four, first_told, logged, manifest, members, peer_of, told};
 use leyden::event::{Direction, EventKind};
-use leyden::{Mock, Net, Node, OwnTopic, Reply, Result};
+use leyden::{Mock, MockChain, Net, Node, OwnTopic, Reply, Result};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -75,9 +75,10 @@ fn shown(params: &Value, peer: &str) -> String {
 }
 
 pub(crate) async fn block_added() -> Result {
-    let look = async |net: &Net, node: &Node| {
-        net.bitcoind().generate_block(1).await?;
-        let height = net.bitcoind().block_count().await?;
+    let chain = MockChain::new();
+    let look = async |_: &Net, node: &Node| {
+        chain.generate_block(1);
+        let height = chain.block_count();
         leyden::eventually("the node to have the block", || async {
             let info = node.rpc("getinfo", json!({})).await;
             info.map(|info| leyden::seen(info, |info| info["blockheight"] == height))
@@ -90,7 +91,7 @@ pub(crate) async fn block_added() -> Result {
         }))
     };
     let fields = "hash:string height:number";
-    Four::new()
+    Four::on(&chain)
         .mount(|| Mock::notification("block_added").named("ear"))
         .look(look, ["not told", "not told", &format!("block: {fields}"), &format!("block_added: {fields}")])
         .await
