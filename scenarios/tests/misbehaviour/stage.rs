@@ -61,7 +61,7 @@ impl Stage {
 fn start(hasty: bool) -> Result<Played> {
     let runtime = Runtime::new()?;
     // Some answer `{}` to `rpc_command`.
-    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(&MockChain::new());
+    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(MockChain::new());
     let net = net.broken_log("l1", "Bad response to 'rpc_command' hook");
     let net = if hasty { net.option("l1", "dev-plugin-startup-timeout", TIMEOUT) } else { net };
     let net = runtime.block_on(net.start())?;
