@@ -102,6 +102,48 @@ const BAD_ANSWERS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+pub(crate) fn backend_of_bitcoind() -> Scenario {
+    Scenario::new(
+        "the backend that comes with a node asks bitcoind, and serves anybody who calls its methods",
+        || Net::builder().nodes(["l1"]),
+        |net| Box::pin(ask_bitcoind(net)),
+    )
+}
+
+async fn ask_bitcoind(net: &Net) -> Result {
+    let ([l1], bitcoind) = (net.nodes(), net.bitcoind());
+    let info = json!({"chain": "regtest", "headercount": 101, "blockcount": 101, "ibd": false});
+    assert_eq!(l1.rpc("getchaininfo", json!({"last_height": 7})).await?.to_string(), info.to_string());
+
+    let hash = bitcoind.rpc("getblockhash", json!([1])).await?;
+    let raw = bitcoind.rpc("getblock", json!([hash, 0])).await?;
+    let block = l1.rpc("getrawblockbyheight", json!([1])).await?;
+    assert_eq!(block, json!({"blockhash": hash, "block": raw}));
+    let none = l1.rpc("getrawblockbyheight", json!({"height": 500})).await?;
+    assert_eq!(none, json!({"blockhash": null, "block": null}));
+
+    let block = bitcoind.rpc("getblock", json!([hash, 2])).await?;
+    let coinbase = &block["tx"][0];
+    let script = &coinbase["vout"][0]["scriptPubKey"]["hex"];
+    let output = l1.rpc("getutxout", json!({"txid": coinbase["txid"], "vout": 0})).await?;
+    assert_eq!(output, json!({"amount": "5000000000sat", "script": script}));
+    let spent = l1.rpc("getutxout", json!([coinbase["txid"], 7])).await?;
+    assert_eq!(spent, json!({"amount": null, "script": null}));
+
+    // Of a chain without fees bitcoind has no estimates: there the least that is relayed is taken for one.
+    let fees = l1.rpc("estimatefees", json!({})).await?;
+    let estimates: Vec<Value> =
+        [2, 6, 12, 100].into_iter().map(|blocks| json!({"blocks": blocks, "feerate": 1000})).collect();
+    assert_eq!(fees["feerates"], json!(estimates));
+    assert!(fees["feerate_floor"].as_u64().is_some_and(|floor| (1..=1000).contains(&floor)), "{fees}");
+
+    let refused = l1.rpc("sendrawtransaction", json!({"tx": "00", "allowhighfees": false})).await?;
+    assert_eq!(refused["success"], false);
+    let why = refused["errmsg"].as_str().unwrap_or_default();
+    assert!(why.contains("error code: -22") && why.contains("TX decode failed"), "{why}");
+    Ok(())
+}
+
 /// A node whose end is nobody's fault.
 fn doomed(chain: MockChain) -> NetBuilder {
     Net::builder().nodes(["l1"]).chain(chain).may_fail("l1").broken_log("l1", ".")

@@ -1,6 +1,6 @@
 //! Fees, as the backend estimates them.
 
-use leyden::{MockChain, Net, Node, Reply, Result, eventually, seen};
+use leyden::{Capability, Mock, MockChain, Net, Node, Profile, Reply, Result, eventually, seen};
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
@@ -114,6 +114,43 @@ async fn know_no_fees(net: &Net) -> Result {
         "perkb": {"min_acceptable": 2000, "max_acceptable": u32::MAX, "floor": 2000, "estimates": []},
     });
     assert_eq!(fees.to_string(), expected.to_string());
+    Ok(())
+}
+
+pub(crate) fn feerates_by_name() -> Scenario {
+    let net = || {
+        // The other methods of the backend are left to the one that comes with the node.
+        let fees = Mock::from(MockChain::new().serving(["estimatefees"])).named("fees");
+        Net::builder().nodes(["l1"]).profile(Profile::V23_02).mount("l1", fees)
+    };
+    Scenario::new("before v23.05 fees are estimated by what they are for, here by a plugin", net, |net| {
+        Box::pin(estimate_by_name(net))
+    })
+    .needs(Capability::AnyProfile)
+}
+
+async fn estimate_by_name(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let rates = json!({
+        "opening": 7500,
+        "mutual_close": 3750,
+        "unilateral_close": 11_000,
+        "delayed_to_us": 7500,
+        "htlc_resolution": 11_000,
+        "penalty": 7500,
+        "min_acceptable": 1875,
+        "max_acceptable": 150_000,
+    });
+    let onchain = json!({
+        "opening_channel_satoshis": 5265,
+        "mutual_close_satoshis": 2523,
+        "unilateral_close_satoshis": 6578,
+        "htlc_timeout_satoshis": 7293,
+        "htlc_success_satoshis": 7733,
+    });
+    let fees = l1.rpc("feerates", json!(["perkw"])).await?;
+    assert_eq!(fees.to_string(), json!({"perkw": rates, "onchain_fee_estimates": onchain}).to_string());
+    assert_eq!(l1.rpc("waitblockheight", json!([101])).await?["blockheight"], 101);
     Ok(())
 }
 

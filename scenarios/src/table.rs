@@ -28,9 +28,9 @@ macro_rules! every_scenario {
             peers: peer_accepted peer_refused connect_and_disconnect;
             custommsg: custommsg_both_ways custommsg_not_understood;
             chain: block_added mock_chain;
-            backend: backend_answers_badly backend_incomplete backend_loses_blocks backend_forks backend_dies
-                backend_catches_up backend_shared;
-            fees: feerates feerates_unknown waitblockheight;
+            backend: backend_of_bitcoind backend_answers_badly backend_incomplete backend_loses_blocks backend_forks
+                backend_dies backend_catches_up backend_shared;
+            fees: feerates feerates_unknown feerates_by_name waitblockheight;
             logs: warning_and_log;
             topics: custom_topics every_topic balance_snapshot;
             invoices: invoice_created;

@@ -61,7 +61,8 @@ impl State {
     fn output(&self, outpoint: OutPoint) -> Value {
         match self.blocks.unspent(outpoint) {
             Some(output) => {
-                json!({ "amount": output.value.to_sat(), "script": output.script_pubkey.to_hex_string() })
+                let amount = format!("{}sat", output.value.to_sat());
+                json!({ "amount": amount, "script": output.script_pubkey.to_hex_string() })
             }
             None => json!({ "amount": null, "script": null }),
         }

@@ -142,7 +142,7 @@ impl Client {
         let amount = json::member(&output, "value").and_then(satoshi).ok_or_else(bad)?;
         let script = json::member(&output, "scriptPubKey").and_then(|script| json::member(script, "hex"));
         let script = script.map(json::bare).ok_or_else(bad)?;
-        Ok(json!({ "amount": amount, "script": script }))
+        Ok(json!({ "amount": format!("{amount}sat"), "script": script }))
     }
 
     async fn estimates(&self) -> Result<Value, Failure> {
