@@ -81,7 +81,7 @@ impl Node {
     }
 
     pub(crate) async fn stop_at(&self, at: &'static Location<'static>) -> Result {
-        let from = self.timeline().now();
+        let from = self.last_launch();
         let asked = self.rpc_at("stop", Value::Null, at).await;
         if !self.0.rules.may_fail {
             asked?;
@@ -103,7 +103,7 @@ impl Node {
         let at = Location::caller();
         let node = self.clone();
         async move {
-            let from = node.timeline().now();
+            let from = node.last_launch();
             let killed = node.life().daemon.as_ref().map(|daemon| daemon.kill());
             if killed.is_none() {
                 return Err(Error::test(format!("killing {}", node.name())).came("it does not run").at(at));
@@ -126,11 +126,7 @@ impl Node {
         let at = Location::caller();
         let node = self.clone();
         async move {
-            let events = node.timeline().events();
-            let launched = events.iter().rev().find(|event| {
-                event.kind == EventKind::NodeLaunched && event.node.as_deref() == Some(node.name())
-            });
-            let ended = node.ended(launched.map_or(0, |event| event.seq), at).await;
+            let ended = node.ended(node.last_launch(), at).await;
             let (end, _) = node.noted(ended)?;
             let mut life = node.life();
             life.wanted_ends.push(end);
@@ -154,6 +150,15 @@ impl Node {
             stop.await?;
             start.await
         }
+    }
+
+    /// The place in the timeline from which on its end is that of this life: it may come by itself at any moment.
+    fn last_launch(&self) -> u64 {
+        let events = self.timeline().events();
+        let is_launch = |event: &Event| {
+            event.kind == EventKind::NodeLaunched && event.node.as_deref() == Some(self.name())
+        };
+        events.iter().rev().find(|event| is_launch(event)).map_or(0, |event| event.seq)
     }
 
     /// Waits for its end at or after a place in the timeline; gives the end's place and the exit code.

@@ -153,9 +153,10 @@ pub(crate) async fn custommsg_hook() -> Result {
             peers.map(|peers| leyden::seen(peers, |peers| peers["peers"][0]["connected"] == true))
         })
         .await?;
-        for _ in 0..2 {
-            peer.rpc("sendcustommsg", json!({ "node_id": node.id(), "msg": "7777aabb" })).await?;
-        }
+        let message = json!({ "node_id": node.id(), "msg": "7777aabb" });
+        peer.rpc("sendcustommsg", message.clone()).await?;
+        // A node that has ended over the first takes no second.
+        drop(peer.rpc("sendcustommsg", message).await);
         let payload = first_told(net, node, "ear", "custommsg").await?["params"].clone();
         let fate = leyden::eventually("what becomes of the node", || async {
             let is_end =
