@@ -3,13 +3,13 @@
 //!
 //! | module | subject | CLN |
 //! |---|---|---|
-//! | [`configvar`] | what was given, and where | `common/configvar.c` |
-//! | [`configdir`] | reading command line and configuration files | `common/configdir.c` |
-//! | [`own`] | the node's own options | `options.c:register_opts` |
-//! | [`ignored`] | options of lightningd that change nothing here | |
-//! | [`entry`] | a row of the table, of the node or of a plugin | `ccan/opt` |
-//! | [`setconfig_file`] | changing configuration files | `configs.c:configvar_save` |
-//! | [`usage`] | `--help` | `ccan/opt/usage.c` |
+//! | `configvar` | what was given, and where | `common/configvar.c` |
+//! | `configdir` | reading command line and configuration files | `common/configdir.c` |
+//! | `own` | the node's own options | `options.c:register_opts` |
+//! | `ignored` | options of lightningd that change nothing here | |
+//! | `entry` | a row of the table, of the node or of a plugin | `ccan/opt` |
+//! | `setconfig_file` | changing configuration files | `configs.c:configvar_save` |
+//! | `usage` | `--help` | `ccan/opt/usage.c` |
 //!
 //! What the node's options set is in [`crate::config`]; `listconfigs` and `setconfig` are commands.
 

@@ -56,7 +56,7 @@ macro_rules! messages {
                 $($(#[$field_meta])* pub $field: $kind,)*
                 $(
                     /// The extension, unknown odd types included.
-                    #[doc = concat!("Even types that mean something: ", stringify!($known), ".")]
+                    #[doc = concat!("Even types that mean something: `", stringify!($known), "`.")]
                     pub tlvs: TlvStream,
                 )?
             }
