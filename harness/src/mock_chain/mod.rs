@@ -29,15 +29,15 @@ const METHODS: [&str; 5] =
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use leyden::{MockChain, Net, Reply, matching};
+/// use leyden::{Call, MockChain, Net, Reply};
 /// use serde_json::json;
 ///
 /// let chain = MockChain::new();
-/// chain.on("estimatefees", matching::nth(3), Reply::error(-1, "out of estimates"));
-/// let net = Net::builder().nodes(["l1"]).chain(&chain).may_fail("l1").start().await?;
+/// let net = Net::builder().nodes(["l1"]).chain(&chain).may_fail("l1").broken_log("l1", ".").start().await?;
 /// let [l1] = net.nodes();
 /// chain.generate_block(2);
 /// l1.rpc("waitblockheight", json!([103])).await?;
+/// chain.on("estimatefees", |_: &Call| true, Reply::error(-1, "out of estimates"));
 /// l1.wait_for_log("bad response to estimatefees").await?;
 /// net.finish().await
 /// # }).unwrap();
