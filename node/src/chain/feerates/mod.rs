@@ -7,6 +7,7 @@
 
 mod named;
 mod ranges;
+mod weight;
 
 use super::answer::Estimates;
 use super::bitcoind::Question;

@@ -1,5 +1,6 @@
 //! Fees before v23.05: the backend names each by what it is for (`v0.10.1:lightningd/chaintopology.c`).
 
+use super::weight;
 use super::{FLOOR, HISTORY, Log, Style, differs, fee, from_kvb, report, smoothed};
 use crate::chain::answer::FEERATE_NAMES;
 use crate::event::LogLevel;
@@ -13,13 +14,6 @@ const UNILATERAL_CLOSE: usize = 2;
 const HTLC_RESOLUTION: usize = 4;
 const MIN: usize = 6;
 const MAX: usize = 7;
-
-/// The weights of typical transactions; those of HTLCs are BOLT 3's.
-const OPENING_WEIGHT: u64 = 702;
-const MUTUAL_CLOSE_WEIGHT: u64 = 673;
-const UNILATERAL_CLOSE_WEIGHT: u64 = 598;
-const HTLC_TIMEOUT_WEIGHT: u64 = 663;
-const HTLC_SUCCESS_WEIGHT: u64 = 703;
 
 /// What is known of fees, in sat per kw, in the order of their names; 0 is unknown.
 #[derive(Default)]
@@ -85,11 +79,11 @@ impl Named {
         let fee_of = |place: usize, weight: u64| fee(self.smoothed[place], weight);
         let onchain = self.smoothed.iter().all(|rate| *rate > 0).then(|| {
             json!({
-                "opening_channel_satoshis": fee_of(OPENING, OPENING_WEIGHT),
-                "mutual_close_satoshis": fee_of(MUTUAL_CLOSE, MUTUAL_CLOSE_WEIGHT),
-                "unilateral_close_satoshis": fee_of(UNILATERAL_CLOSE, UNILATERAL_CLOSE_WEIGHT),
-                "htlc_timeout_satoshis": fee_of(HTLC_RESOLUTION, HTLC_TIMEOUT_WEIGHT),
-                "htlc_success_satoshis": fee_of(HTLC_RESOLUTION, HTLC_SUCCESS_WEIGHT),
+                "opening_channel_satoshis": fee_of(OPENING, weight::OPENING),
+                "mutual_close_satoshis": fee_of(MUTUAL_CLOSE, weight::MUTUAL_CLOSE),
+                "unilateral_close_satoshis": fee_of(UNILATERAL_CLOSE, weight::COMMITMENT),
+                "htlc_timeout_satoshis": fee_of(HTLC_RESOLUTION, weight::HTLC_TIMEOUT),
+                "htlc_success_satoshis": fee_of(HTLC_RESOLUTION, weight::HTLC_SUCCESS),
             })
         });
         report(style, style.of_known(named.chain(limits)), onchain)

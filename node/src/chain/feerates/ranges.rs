@@ -1,5 +1,6 @@
 //! Fees since v23.05: estimates by number of blocks, and what lies between them.
 
+use super::weight;
 use super::{FLOOR, HISTORY, Log, Style, differs, fee, from_kvb, report, smoothed};
 use crate::chain::answer::Estimate;
 use crate::event::LogLevel;
@@ -13,15 +14,6 @@ const ANCHOR_FLOOR: u32 = 1250;
 const MAX_MULTIPLIER: u32 = 10;
 /// `--feerate-offset` on regtest, in sat per kw.
 const OFFSET: u32 = 5;
-/// The weights of typical transactions.
-const OPENING_WEIGHT: u64 = 702;
-const MUTUAL_CLOSE_WEIGHT: u64 = 673;
-const COMMITMENT_WEIGHT: u64 = 598;
-const ANCHOR_COMMITMENT_WEIGHT: u64 = 1112;
-/// The weights that BOLT 3 gives.
-const HTLC_TIMEOUT_WEIGHT: u64 = 663;
-const HTLC_SUCCESS_WEIGHT: u64 = 703;
-
 /// What is known of fees, in sat per kw.
 #[derive(Default)]
 pub(super) struct Ranges {
@@ -165,12 +157,12 @@ impl Ranges {
         let fee = |rate: Option<u32>, weight: u64| fee(rate.unwrap_or(0), weight);
         let htlc_resolution = self.smoothed_for_deadline(6);
         json!({
-            "opening_channel_satoshis": fee(self.opening(), OPENING_WEIGHT),
-            "mutual_close_satoshis": fee(self.mutual_close(), MUTUAL_CLOSE_WEIGHT),
-            "unilateral_close_satoshis": fee(self.anchor_close(), ANCHOR_COMMITMENT_WEIGHT),
-            "unilateral_close_nonanchor_satoshis": fee(self.unilateral_close(), COMMITMENT_WEIGHT),
-            "htlc_timeout_satoshis": fee(htlc_resolution, HTLC_TIMEOUT_WEIGHT),
-            "htlc_success_satoshis": fee(htlc_resolution, HTLC_SUCCESS_WEIGHT),
+            "opening_channel_satoshis": fee(self.opening(), weight::OPENING),
+            "mutual_close_satoshis": fee(self.mutual_close(), weight::MUTUAL_CLOSE),
+            "unilateral_close_satoshis": fee(self.anchor_close(), weight::ANCHOR_COMMITMENT),
+            "unilateral_close_nonanchor_satoshis": fee(self.unilateral_close(), weight::COMMITMENT),
+            "htlc_timeout_satoshis": fee(htlc_resolution, weight::HTLC_TIMEOUT),
+            "htlc_success_satoshis": fee(htlc_resolution, weight::HTLC_SUCCESS),
         })
     }
 }
