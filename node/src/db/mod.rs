@@ -2,6 +2,7 @@
 //! (`db/exec.c`, `lightningd/plugin_hook.c:plugin_hook_db_sync`).
 
 pub(crate) mod schema;
+mod tables;
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row};

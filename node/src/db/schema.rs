@@ -4,9 +4,10 @@
 //! too old for it, one table rewritten, between two lone pragmas that repeat the `data_version`; then the rest.
 
 use super::Db;
+use super::tables::{CHANNELS, FORWARDS, MOVES, WALLET};
 use leyden_protocol::Profile;
 
-const FIRST: [&str; 12] = [
+const FIRST: [&str; 10] = [
     "CREATE TABLE version (version INTEGER)",
     "INSERT INTO version VALUES (1)",
     "CREATE TABLE vars (name TEXT, val TEXT, intval INTEGER, blobval BLOB, PRIMARY KEY (name))",
@@ -20,10 +21,6 @@ const FIRST: [&str; 12] = [
      bolt11 TEXT, description TEXT, features BLOB DEFAULT '', local_offer_id BLOB DEFAULT NULL, \
      updated_index INTEGER DEFAULT 0, paid_txid BLOB DEFAULT NULL, paid_outnum INTEGER DEFAULT NULL, \
      PRIMARY KEY (id), UNIQUE (label), UNIQUE (payment_hash))",
-    // Of channels only what a start looks at, as long as there are none.
-    "CREATE TABLE channels (id INTEGER, state INTEGER, PRIMARY KEY (id))",
-    "CREATE TABLE channel_htlcs (id INTEGER, channel_id INTEGER REFERENCES channels(id) ON DELETE CASCADE, \
-     PRIMARY KEY (id))",
     "CREATE TABLE datastore (key BLOB, data BLOB, generation INTEGER, PRIMARY KEY (key))",
     "CREATE TABLE payments (id INTEGER, timestamp INTEGER, status INTEGER, payment_hash BLOB, \
      PRIMARY KEY (id), UNIQUE (payment_hash))",
@@ -32,9 +29,13 @@ const FIRST: [&str; 12] = [
 const PAYMENTS_REWRITTEN: [&str; 4] = [
     "ALTER TABLE payments RENAME TO temp_payments",
     "CREATE TABLE payments (id INTEGER, timestamp INTEGER, status INTEGER, payment_hash BLOB, destination BLOB, \
-     msatoshi INTEGER, payment_preimage BLOB, msatoshi_sent INTEGER, description TEXT, bolt11 TEXT, \
-     total_msat INTEGER, partid INTEGER, groupid INTEGER NOT NULL DEFAULT 0, completed_at INTEGER DEFAULT NULL, \
-     updated_index INTEGER DEFAULT 0, PRIMARY KEY (id), UNIQUE (payment_hash, partid, groupid))",
+     msatoshi INTEGER, payment_preimage BLOB, path_secrets BLOB, route_nodes BLOB, route_channels BLOB, \
+     failonionreply BLOB, faildestperm INTEGER, failindex INTEGER, failcode INTEGER, failnode BLOB, \
+     failupdate BLOB, msatoshi_sent INTEGER, faildetail TEXT, description TEXT, faildirection INTEGER, \
+     bolt11 TEXT, total_msat INTEGER, partid INTEGER, groupid INTEGER NOT NULL DEFAULT 0, \
+     local_offer_id BLOB DEFAULT NULL, paydescription TEXT, completed_at INTEGER DEFAULT NULL, \
+     failscid INTEGER, local_invreq_id BLOB DEFAULT NULL, updated_index INTEGER DEFAULT 0, PRIMARY KEY (id), \
+     UNIQUE (payment_hash, partid, groupid))",
     "INSERT INTO payments (id, timestamp, status, payment_hash) \
      SELECT id, timestamp, status, payment_hash FROM temp_payments",
     "DROP TABLE temp_payments",
@@ -64,12 +65,12 @@ pub(crate) enum Written {
 pub(crate) fn create(db: &mut Db, profile: Profile, step: usize) -> Written {
     let rewrites = profile.rewrites_a_table();
     let statements: &[&[&str]] = match step {
-        0 if rewrites => &[&FIRST],
-        0 => &[&FIRST, &PAYMENTS_REWRITTEN, &REST],
+        0 if rewrites => &[&FIRST, &WALLET, &CHANNELS],
+        0 => &[&FIRST, &WALLET, &CHANNELS, &PAYMENTS_REWRITTEN, &FORWARDS, &MOVES, &REST],
         1 if rewrites => return alone(db, "PRAGMA foreign_keys = OFF;"),
         2 if rewrites => &[&PAYMENTS_REWRITTEN],
         3 if rewrites => return alone(db, "PRAGMA foreign_keys = ON;"),
-        4 if rewrites => &[&REST],
+        4 if rewrites => &[&FORWARDS, &MOVES, &REST],
         _ => return Written::Done,
     };
     for statement in statements.iter().copied().flatten() {
