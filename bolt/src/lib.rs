@@ -12,6 +12,7 @@
 //! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
 //! | [`onion`] | the onion of a payment, its payloads, and the one of a failure | BOLT 4 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
+//! | [`recovery`] | the secret of a lost node, as people write it down | BIP 39, BIP 93 |
 //! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
 
 pub mod channel_id;
@@ -24,6 +25,7 @@ pub mod keys;
 pub mod message;
 pub mod noise;
 pub mod onion;
+pub mod recovery;
 pub mod short_channel_id;
 pub mod tlv;
 

@@ -23,6 +23,8 @@ pub struct Config {
     pub alias: Option<String>,
     /// `--addr`: where to take peers. Port 0 lets the system choose. `None` takes no peers.
     pub addr: Option<SocketAddr>,
+    /// `--recover`: the secret of a lost node, as it was given. Such a node takes no peers.
+    pub recover: Option<String>,
     /// The bitcoind behind the built-in Bitcoin backend, which serves the methods that no plugin brings. `None`,
     /// or `--disable-plugin=bcli`, leaves all five to plugins.
     pub bitcoind: Option<Bitcoind>,
@@ -82,6 +84,7 @@ impl Config {
             profile: Profile::default(),
             alias: None,
             addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            recover: None,
             bitcoind,
             bitcoind_poll: Duration::from_secs(30),
             rescan: 1,

@@ -11,12 +11,13 @@ use crate::input::Step;
 use crate::log::Log;
 use crate::output::Output;
 use crate::pid_file::PidFile;
+use crate::plugin::hook::{FilterKey, Subject, Verdict};
 use crate::state::{Phase, State};
 use crate::strerror::strerror;
 use crate::world::Entropy;
 use bitcoin::Network;
-use leyden_bolt::HsmSecret;
-use leyden_protocol::Profile;
+use leyden_bolt::{HsmSecret, recovery};
+use leyden_protocol::{Profile, json};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,11 +34,24 @@ pub(crate) fn prepare(config: Config, host: &Host) -> Result<State, String> {
     let secret = if config.help {
         HsmSecret::parse(&entropy.draw()).expect("32 bytes are a secret")
     } else {
+        if let Some(secret) = &config.recover {
+            recover(&secret_file, secret)?;
+        }
         hsm_secret(&secret_file, &mut entropy, config.profile)?
     };
     let mut state = State::new(config, host.clock.clone(), entropy, log, secret);
     state.made_secret = made_secret;
     Ok(state)
+}
+
+/// Makes the file of a secret that somebody has kept.
+fn recover(path: &Path, secret: &str) -> Result<(), String> {
+    let refuse = |why: &dyn std::fmt::Display| format!("--recover={secret}: {why}");
+    let contents = recovery::hsm_secret_file(secret).map_err(|error| refuse(&error))?;
+    if path.exists() {
+        return Err(refuse(&"hsm_secret already exists!"));
+    }
+    fs::write(path, contents).map_err(|error| refuse(&format!("Creating hsm_secret: {}", strerror(&error))))
 }
 
 /// Reads the secret of the node, or makes one, as lightningd does.
@@ -220,12 +234,25 @@ impl State {
         self.log_main(LogLevel::Info, &text);
         let port = self.binding.map_or(0, |address| address.port());
         self.tell(Event::Started { id: id.to_string(), port });
+        if let Some(secret) = &self.config.recover {
+            let payload = serde_json::json!({ "codex32": secret }).to_string();
+            self.call_hook("recover", FilterKey::None, payload, None, Subject::Recover);
+        }
         if self.db().intvar(schema::UNWATCHED_CLOSES) == Some(1) {
             // There are no channels.
             self.db().set_intvar(schema::UNWATCHED_CLOSES, 0);
         }
         self.expire_invoices();
         self.begin_topology();
+    }
+
+    /// A plugin's answer to `recover`, which it can only take note of (`lightningd.c:recover_hook_deserialize`).
+    pub(crate) fn recover_answer(&mut self, result: &str, response: &str) -> Verdict {
+        if json::member(result, "result") == Some(r#""continue""#) {
+            return Verdict::Next;
+        }
+        self.fatal(&format!("Plugin returned an invalid response to the recover hook: {response}"));
+        Verdict::Stop
     }
 
     /// `--alias`, or one made from the node id, as CLN makes it (`lightningd/options.c:setup_default`).

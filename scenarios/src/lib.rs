@@ -49,6 +49,7 @@ mod manifest;
 mod options;
 mod pass_through;
 mod peers;
+mod recovery;
 mod releases;
 mod rpc_command;
 mod rpc_methods;

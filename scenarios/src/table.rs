@@ -36,6 +36,7 @@ macro_rules! every_scenario {
             invoices: invoice_created;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method dies_in_init important_plugin_dies fatal_error;
             shelf: shelf_of_starts shelf_of_methods shelf_of_commands shelf_of_peers;
+            recovery: recovered;
             releases: old_release;
             db_write: db_write db_write_refused db_write_versions;
         }

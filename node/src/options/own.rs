@@ -2,6 +2,7 @@
 
 use super::{Instead, Opt, Shape};
 use crate::config::{Config, PluginChoice};
+use leyden_bolt::recovery;
 use leyden_protocol::option::boolean;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
         Ok(())
     })
     .shown(|config| Some(config.always_use_proxy.to_string())),
+    Opt::value("recover", "the secret of a lost node: codex32, hex or a mnemonic", Shape::Text, recover),
     Opt::flag("help", "print this", |config| config.help = true),
     Opt::value("alias", "the name of the node", Shape::Text, alias).keeps_space(),
     Opt::value("pid-file", "the file for the process id", Shape::Text, |config, value| {
@@ -159,6 +161,13 @@ fn addr(config: &mut Config, value: &str) -> Result<(), String> {
 
 /// Tor's port, if none is given.
 const PROXY_PORT: u16 = 9050;
+
+fn recover(config: &mut Config, value: &str) -> Result<(), String> {
+    recovery::hsm_secret_file(value).map_err(|error| error.to_string())?;
+    config.recover = Some(value.to_owned());
+    config.addr = None;
+    Ok(())
+}
 
 fn proxy(config: &mut Config, value: &str) -> Result<(), String> {
     let alone = || value.parse().map(|ip: IpAddr| SocketAddr::new(ip, PROXY_PORT));

@@ -33,6 +33,8 @@ pub(crate) enum Subject {
     RpcCommand(Box<RpcCommandCall>),
     /// `peer_connected`: a peer that has said `init`.
     PeerConnected(ConnectionId),
+    /// `recover`: the node was given the secret of a lost one.
+    Recover,
     /// `custommsg`: a message of this peer.
     Custommsg(ConnectionId),
 }
@@ -111,6 +113,7 @@ impl State {
             Subject::RpcCommand(command) => self.rpc_command_final(*command),
             Subject::PeerConnected(peer) => self.peer_connected_final(peer),
             Subject::Custommsg(peer) => self.custommsg_final(peer),
+            Subject::Recover => {}
         }
     }
 
@@ -135,6 +138,7 @@ impl State {
             Subject::RpcCommand(command) => self.rpc_command_answer(command, result),
             Subject::PeerConnected(peer) => self.peer_connected_answer(*peer, result, response.text),
             Subject::Custommsg(_) => self.custommsg_answer(result, response.text),
+            Subject::Recover => self.recover_answer(result, response.text),
         };
         match verdict {
             Verdict::Next => self.advance_hook(call),
