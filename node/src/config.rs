@@ -1,5 +1,7 @@
 //! The configuration of a node: lightningd's options as values.
 
+pub mod channels;
+
 use crate::event::LogLevel;
 use crate::options::configvar::ConfigVars;
 use leyden_protocol::Profile;
@@ -51,6 +53,8 @@ pub struct Config {
     pub begged: Vec<String>,
     /// `--min-capacity-sat`: the smallest channel to take.
     pub min_capacity_sat: u64,
+    /// What the node asks of its channels.
+    pub channels: channels::Channels,
     /// `--proxy`. Plugins are told; peers are reached without it.
     pub proxy: Option<SocketAddr>,
     /// `--always-use-proxy`, likewise.
@@ -97,6 +101,7 @@ impl Config {
             allow_deprecated_apis: false,
             begged: Vec::new(),
             min_capacity_sat: 10_000,
+            channels: channels::Channels::default(),
             proxy: None,
             always_use_proxy: false,
             developer: true,

@@ -17,6 +17,7 @@
 //! | `jsonrpc`, `command` | the JSON-RPC server and the node's own commands |
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
+//! | `channel` | channels, from the first word about them to their end |
 //! | `db` | SQLite and `db_write` |
 //! | `gossip_store`, `pid_file` | files that other programs read |
 //! | `mailbox`, `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
@@ -24,6 +25,7 @@
 
 mod actor;
 mod chain;
+mod channel;
 mod coin_mvts;
 mod command;
 pub mod config;

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `configvar` | what was given, and where | `common/configvar.c` |
 //! | `configdir` | reading command line and configuration files | `common/configdir.c` |
-//! | `own` | the node's own options | `options.c:register_opts` |
+//! | `own`, `channels` | the node's own options; those about channels | `options.c:register_opts` |
 //! | `ignored` | options of lightningd that change nothing here | |
 //! | `entry` | a row of the table, of the node or of a plugin | `ccan/opt` |
 //! | `setconfig_file` | changing configuration files | `configs.c:configvar_save` |
@@ -13,6 +13,7 @@
 //!
 //! What the node's options set is in [`crate::config`]; `listconfigs` and `setconfig` are commands.
 
+mod channels;
 pub(crate) mod configdir;
 pub mod configvar;
 pub(crate) mod entry;
@@ -23,7 +24,6 @@ mod usage;
 
 use crate::config::Config;
 pub use configdir::parse;
-pub(crate) use own::OPTIONS;
 
 /// An option of the node itself.
 #[derive(Debug)]
@@ -140,6 +140,11 @@ impl Opt {
     }
 }
 
+/// Every option of the node itself, in order.
+pub(crate) fn table() -> impl Iterator<Item = &'static Opt> {
+    own::FIRST.iter().chain(channels::OPTIONS).chain(own::REST)
+}
+
 /// Whether an option exists only behind `--developer`.
 pub(crate) fn is_for_developers(name: &str) -> bool {
     name.starts_with("dev-")
@@ -152,5 +157,5 @@ pub(crate) fn is_taken(name: &str) -> bool {
 
 /// The node's own option `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Opt> {
-    OPTIONS.iter().find(|option| option.name == name)
+    table().find(|option| option.name == name)
 }

@@ -18,7 +18,7 @@
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
 //! [`crate::peer`], those about blocks and fees in [`crate::chain`].
 
-mod amount;
+pub(crate) mod amount;
 mod datastore;
 mod decode;
 pub(crate) mod general;

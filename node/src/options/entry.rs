@@ -1,7 +1,7 @@
 //! A row of the table of options: one of the node, or one that a plugin has declared.
 
 use super::configvar::ConfigVar;
-use super::{Action, OPTIONS, Opt, Shape, find, is_for_developers};
+use super::{Action, Opt, Shape, find, is_for_developers, table};
 use crate::config::Config;
 use crate::input::PluginId;
 use crate::plugin::Plugin;
@@ -107,7 +107,7 @@ impl State {
         let plugins = self.plugins.iter().flat_map(|(id, plugin)| {
             plugin.manifest.options.iter().map(move |option| Entry::Plugin(id, plugin, option))
         });
-        OPTIONS.iter().map(Entry::Node).chain(plugins)
+        table().map(Entry::Node).chain(plugins)
     }
 
     /// The option `name`.

@@ -1,7 +1,7 @@
 //! Options of lightningd and of the plugins that come with it which change nothing here: they are accepted,
 //! so that a command line for lightningd starts this node as well.
 //!
-//! Most are about channels, payments, gossip on the wire and subdaemons, which this node does not have.
+//! Most are about payments, gossip on the wire and subdaemons, which this node does not have.
 
 /// Options that one program registers.
 struct Ignored {
@@ -26,8 +26,6 @@ const IGNORED: &[Ignored] = &[
             "announce-addr-discovered-port",
             "autoconnect-seeker-peers",
             "autolisten",
-            "cltv-delta",
-            "cltv-final",
             "commit-fee",
             "commit-feerate-offset",
             "commit-time",
@@ -47,14 +45,7 @@ const IGNORED: &[Ignored] = &[
             "dev-onion-reply-length",
             "dev-save-plugin-io",
             "dev-timeout-secs",
-            "fee-base",
-            "fee-per-satoshi",
             "force-feerates",
-            "funding-confirms",
-            "htlc-maximum-msat",
-            "htlc-minimum-msat",
-            "ignore-fee-limits",
-            "max-concurrent-htlcs",
             "max-dust-htlc-exposure-msat",
             "message-padding",
             "min-emergency-msat",
@@ -62,7 +53,6 @@ const IGNORED: &[Ignored] = &[
             "require-confirmed-inputs",
             "subdaemon",
             "tor-service-password",
-            "watchtime-blocks",
         ],
         alone: &[
             "dev-allow-shutdown-destination-change",
@@ -73,7 +63,6 @@ const IGNORED: &[Ignored] = &[
             "dev-fail-process-onionpacket",
             "dev-fast-gossip",
             "dev-fast-gossip-prune",
-            "dev-fast-reconnect",
             "dev-handshake-no-reply",
             "dev-hsmd-fail-preapprove",
             "dev-hsmd-no-preapprove-check",
@@ -82,7 +71,6 @@ const IGNORED: &[Ignored] = &[
             "dev-no-htlc-timeout",
             "dev-no-modern-onion",
             "dev-no-ping-timer",
-            "dev-no-reconnect",
             "dev-no-reconnect-private",
             "dev-no-version-checks",
             "dev-strict-forwarding",

@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// In the order in which `listconfigs` and `--help` have them.
-pub(crate) const OPTIONS: &[Opt] = &[
+/// Those before the options of channels, in the order in which `listconfigs` and `--help` have them.
+pub(crate) const FIRST: &[Opt] = &[
     Opt::flag("developer", "have options for developers; start plugins with --developer", |config| {
         config.developer = true;
     }),
@@ -53,14 +53,10 @@ pub(crate) const OPTIONS: &[Opt] = &[
         Ok(())
     })
     .shown(|config| config.pid_file.as_ref().map(|path| path.display().to_string())),
-    Opt::value("rescan", "how many known blocks to look at again; -N begins at height N", Shape::Int, rescan)
-        .shown(|config| Some(config.rescan.to_string())),
-    Opt::value("min-capacity-sat", "the smallest channel to take", Shape::Int, |config, value| {
-        config.min_capacity_sat = number(value)?;
-        Ok(())
-    })
-    .dynamic()
-    .shown(|config| Some(config.min_capacity_sat.to_string())),
+];
+
+/// Those behind the options of channels, in the same order.
+pub(crate) const REST: &[Opt] = &[
     Opt::value("addr", "where to take peers: 127.0.0.1:9735; port 0 is any", Shape::Text, addr).multi(),
     Opt::value("bind-addr", "the same: this node does not announce itself", Shape::Text, addr).multi(),
     Opt::flag("offline", "take no peers", |config| config.addr = None),
@@ -212,11 +208,6 @@ fn poll(config: &mut Config, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn rescan(config: &mut Config, value: &str) -> Result<(), String> {
-    config.rescan = number(value)?;
-    Ok(())
-}
-
 fn plugin(config: &mut Config, value: &str) -> Result<(), String> {
     config.plugins.push(PluginChoice::Register { path: PathBuf::from(value), important: false });
     Ok(())
@@ -252,7 +243,7 @@ fn log_file(config: &mut Config, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
+pub(super) fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("'{value}' is not a number"))
 }
 

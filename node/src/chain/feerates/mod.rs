@@ -38,6 +38,21 @@ pub(crate) struct Feerates {
     named: Named,
 }
 
+/// What a rate is for (`chaintopology.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The funding transaction of a channel, and other transactions of the wallet.
+    Opening,
+    MutualClose,
+    /// Commitment transactions of channels without anchors.
+    UnilateralClose,
+    /// Commitment transactions of channels with anchors.
+    AnchorClose,
+    /// HTLCs of a commitment transaction on the chain.
+    HtlcResolution,
+    Penalty,
+}
+
 /// Lines to be logged.
 type Log = Vec<(LogLevel, String)>;
 
@@ -108,6 +123,24 @@ fn report(style: Style, rates: Map<String, Value>, onchain: Option<Value>) -> Va
 }
 
 impl State {
+    /// The rate for this, in sat per kw, if it is known.
+    pub(crate) fn feerate(&self, purpose: Purpose) -> Option<u32> {
+        if self.profile.estimates_fees_by_name() {
+            self.feerates.named.rate(purpose)
+        } else {
+            self.feerates.ranges.rate(purpose)
+        }
+    }
+
+    /// From which rate to which a peer may choose, in sat per kw; without `--ignore-fee-limits`.
+    pub(crate) fn feerate_limits(&self) -> (u32, u32) {
+        if self.profile.estimates_fees_by_name() {
+            self.feerates.named.limits()
+        } else {
+            self.feerates.ranges.limits()
+        }
+    }
+
     /// Asks for estimates.
     pub(crate) fn poll_fees(&mut self) {
         self.ask_once(Question::Estimates);

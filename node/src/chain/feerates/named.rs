@@ -1,7 +1,7 @@
 //! Fees before v23.05: the backend names each by what it is for (`v0.10.1:lightningd/chaintopology.c`).
 
 use super::weight;
-use super::{FLOOR, HISTORY, Log, Style, differs, fee, from_kvb, report, smoothed};
+use super::{FLOOR, HISTORY, Log, Purpose, Style, differs, fee, from_kvb, report, smoothed};
 use crate::chain::answer::FEERATE_NAMES;
 use crate::event::LogLevel;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ const OPENING: usize = 0;
 const MUTUAL_CLOSE: usize = 1;
 const UNILATERAL_CLOSE: usize = 2;
 const HTLC_RESOLUTION: usize = 4;
+const PENALTY: usize = 5;
 const MIN: usize = 6;
 const MAX: usize = 7;
 
@@ -59,6 +60,26 @@ impl Named {
         log
     }
 
+    /// The rate for this, if it is known.
+    pub(super) fn rate(&self, purpose: Purpose) -> Option<u32> {
+        self.known(match purpose {
+            Purpose::Opening => OPENING,
+            Purpose::MutualClose => MUTUAL_CLOSE,
+            Purpose::UnilateralClose | Purpose::AnchorClose => UNILATERAL_CLOSE,
+            Purpose::HtlcResolution => HTLC_RESOLUTION,
+            Purpose::Penalty => PENALTY,
+        })
+    }
+
+    fn known(&self, place: usize) -> Option<u32> {
+        Some(self.smoothed[place]).filter(|rate| *rate > 0)
+    }
+
+    /// The least and the most that a peer may want.
+    pub(super) fn limits(&self) -> (u32, u32) {
+        (self.min(), self.max())
+    }
+
     fn min(&self) -> u32 {
         let extreme = self.history[MIN].into_iter().fold(self.smoothed[MIN], u32::min);
         extreme.max(FLOOR)
@@ -73,8 +94,7 @@ impl Named {
 
     /// The result of `feerates`.
     pub(super) fn report(&self, style: Style) -> Value {
-        let known = |place: usize| Some(self.smoothed[place]).filter(|rate| *rate > 0);
-        let named = (0..MIN).map(|place| (FEERATE_NAMES[place], known(place)));
+        let named = (0..MIN).map(|place| (FEERATE_NAMES[place], self.known(place)));
         let limits = [(FEERATE_NAMES[MIN], Some(self.min())), (FEERATE_NAMES[MAX], Some(self.max()))];
         let fee_of = |place: usize, weight: u64| fee(self.smoothed[place], weight);
         let onchain = self.smoothed.iter().all(|rate| *rate > 0).then(|| {

@@ -1,7 +1,7 @@
 //! Fees since v23.05: estimates by number of blocks, and what lies between them.
 
 use super::weight;
-use super::{FLOOR, HISTORY, Log, Style, differs, fee, from_kvb, report, smoothed};
+use super::{FLOOR, HISTORY, Log, Purpose, Style, differs, fee, from_kvb, report, smoothed};
 use crate::chain::answer::Estimate;
 use crate::event::LogLevel;
 use serde_json::{Value, json};
@@ -35,6 +35,23 @@ impl Ranges {
 
     fn smoothed_for_deadline(&self, blocks: u32) -> Option<u32> {
         interpolate(&self.smoothed, blocks)
+    }
+
+    /// The rate for this, if it is known.
+    pub(super) fn rate(&self, purpose: Purpose) -> Option<u32> {
+        match purpose {
+            Purpose::Opening => self.opening(),
+            Purpose::MutualClose => self.mutual_close(),
+            Purpose::UnilateralClose => self.unilateral_close(),
+            Purpose::AnchorClose => self.anchor_close(),
+            Purpose::HtlcResolution => self.smoothed_for_deadline(6),
+            Purpose::Penalty => self.penalty(),
+        }
+    }
+
+    /// The least and the most that a peer may want.
+    pub(super) fn limits(&self) -> (u32, u32) {
+        (self.min(), self.max())
     }
 
     fn opening(&self) -> Option<u32> {
@@ -155,7 +172,7 @@ impl Ranges {
     /// The fees of typical transactions, in sat.
     fn typical_fees(&self) -> Value {
         let fee = |rate: Option<u32>, weight: u64| fee(rate.unwrap_or(0), weight);
-        let htlc_resolution = self.smoothed_for_deadline(6);
+        let htlc_resolution = self.rate(Purpose::HtlcResolution);
         json!({
             "opening_channel_satoshis": fee(self.opening(), weight::OPENING),
             "mutual_close_satoshis": fee(self.mutual_close(), weight::MUTUAL_CLOSE),
