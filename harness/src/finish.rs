@@ -168,7 +168,8 @@ fn crash_log(node: &Node, at: &'static Location<'static>) -> Option<Error> {
     let text = std::fs::read_to_string(&log).unwrap_or_default();
     let error =
         Error::node(format!("{}: its files", node.name())).expected("no crash.log").came("there is one");
-    Some(error.evidence(log.display().to_string(), text.lines().take(20)).at(at))
+    let last = text.trim_end().lines().count().saturating_sub(20);
+    Some(error.evidence(log.display().to_string(), text.lines().skip(last)).at(at))
 }
 
 /// One error for all. A single complaint speaks for itself.

@@ -109,10 +109,10 @@ impl Actor {
                 break Some(exit);
             }
         };
-        if let Some(exit) = exit.as_ref().filter(|exit| exit.is_signal()) {
+        if exit.as_ref().is_some_and(Exit::is_signal) {
             let (dir, now) = (self.state.config.network_dir(), (self.state.clock)());
             // lightningd goes on without it, too.
-            drop(crash::write(&dir, now, self.state.profile.version(), exit));
+            drop(crash::write(&dir, now, &self.state.log.book));
         }
         self.wind_up(exit.is_none()).await;
         exit

@@ -1,10 +1,13 @@
 //! The log: lines in CLN's format (`lightningd/log.c`).
 
+mod book;
+
 use crate::config::Config;
 use crate::event::{Event, LogLevel, LogLine};
 use crate::host::Ear;
 use crate::strerror::strerror;
 use crate::world::Clock;
+pub(crate) use book::LogBook;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ pub(crate) struct Log {
     files: Vec<BufWriter<Box<dyn Write + Send>>>,
     events: Option<Ear>,
     clock: Clock,
+    pub(crate) book: LogBook,
 }
 
 impl Log {
@@ -36,6 +40,7 @@ impl Log {
             timestamps: config.log_timestamps,
             files: config.log_files.iter().map(open).collect::<Result<_, _>>()?,
             events,
+            book: LogBook::new(clock()),
             clock,
         })
     }
@@ -78,6 +83,7 @@ impl Log {
                 drop(file.write_all(printed.as_bytes()));
             }
         }
+        self.book.add(line.clone());
         if let Some(events) = &self.events {
             events(Event::Log(line.clone()));
         }

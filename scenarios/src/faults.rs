@@ -135,7 +135,14 @@ async fn abort(net: &Net) -> Result {
     .await?;
     let files = std::fs::read_dir(l1.lightning_dir().join("regtest"))?;
     let names: Vec<_> = files.flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect();
-    assert!(names.iter().any(|name| name.starts_with("crash.log.20")), "{names:?}");
+    let crash_log = names.iter().find(|name| name.starts_with("crash.log.20"));
+    let crash_log = crash_log.unwrap_or_else(|| panic!("a crash.log among {names:?}"));
+    let kept = std::fs::read_to_string(l1.lightning_dir().join("regtest").join(crash_log))?;
+    for line in
+        ["lightningdINFO: Server started", "lightningdBROKEN: Plugin mad for rpc_command", "FATAL SIGNAL 6"]
+    {
+        assert!(kept.contains(line), "{line}: {kept}");
+    }
     Ok(())
 }
 
