@@ -129,7 +129,7 @@ impl HsmSecret {
             .expect("some salt gives a valid key")
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Raw(secret) => secret,
             Self::Seed(seed) => seed,

@@ -13,9 +13,12 @@
 //! | [`onion`] | the onion of a payment, its payloads, and the one of a failure | BOLT 4 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
 //! | [`recovery`] | the secret of a lost node, as people write it down | BIP 39, BIP 93 |
+//! | [`channel_keys`] | the keys of one channel, derived from `hsm_secret` as lightningd derives them | hsmd |
+//! | [`transaction`] | commitments, HTLC, closing, penalty and sweep transactions, and their signatures | BOLT 3 |
 //! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
 
 pub mod channel_id;
+pub mod channel_keys;
 pub mod features;
 mod hkdf;
 mod hmac;
@@ -28,8 +31,10 @@ pub mod onion;
 pub mod recovery;
 pub mod short_channel_id;
 pub mod tlv;
+pub mod transaction;
 
 pub use channel_id::ChannelId;
+pub use channel_keys::{Basepoints, ChannelKeys};
 pub use features::{FeatureSet, Features};
 pub use invoice::{Invoice, SignedInvoice};
 pub use keys::HsmSecret;
