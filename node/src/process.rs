@@ -1,6 +1,7 @@
 //! Plugins as child processes. The only module of this crate that spawns.
 
 use crate::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
+use rustix::io::Errno;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
@@ -16,12 +17,17 @@ pub struct ChildProcess {
 }
 
 impl PluginLauncher for ChildProcess {
+    #[expect(clippy::disallowed_methods, reason = "the module that spawns")]
     fn launch(&self, launch: &Launch) -> io::Result<RunningPlugin> {
-        let mut command = command(launch);
-        if let Some(path) = &self.stderr {
-            command.stderr(OpenOptions::new().create(true).append(true).open(path)?);
-        }
-        let mut child = command.spawn()?;
+        let mut child = match self.spawn(Command::new(&launch.path), launch) {
+            // lightningd's execvp lets a shell run a script that does not say by what it is to be run.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg(&launch.path);
+                self.spawn(shell, launch)?
+            }
+            spawned => spawned?,
+        };
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
@@ -33,16 +39,19 @@ impl PluginLauncher for ChildProcess {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the module that spawns")]
-fn command(launch: &Launch) -> Command {
-    let mut command = Command::new(&launch.path);
-    command
-        .args(&launch.args)
-        .envs(launch.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&launch.cwd)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command
+impl ChildProcess {
+    fn spawn(&self, mut command: Command, launch: &Launch) -> io::Result<Child> {
+        command
+            .args(&launch.args)
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&launch.cwd)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if let Some(path) = &self.stderr {
+            command.stderr(OpenOptions::new().create(true).append(true).open(path)?);
+        }
+        command.spawn()
+    }
 }
 
 /// Killed when it is dropped, unless it was released.
@@ -71,5 +80,31 @@ impl PluginProcess for Plugin {
 impl Drop for Plugin {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn a_script_that_names_no_interpreter_is_run_by_a_shell() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugin");
+        fs::write(&path, "echo $1 $LIGHTNINGD_VERSION").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let launch = Launch {
+            path,
+            args: vec!["--developer".to_owned()],
+            env: vec![("LIGHTNINGD_VERSION".to_owned(), "v1".to_owned())],
+            cwd: dir.path().to_owned(),
+        };
+        let mut running = ChildProcess::default().launch(&launch).unwrap();
+        let mut said = String::new();
+        running.stdout.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "--developer v1\n");
     }
 }
