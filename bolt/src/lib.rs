@@ -15,8 +15,10 @@
 //! | [`recovery`] | the secret of a lost node, as people write it down | BIP 39, BIP 93 |
 //! | [`channel_keys`] | the keys of one channel, derived from `hsm_secret` as lightningd derives them | hsmd |
 //! | [`transaction`] | commitments, HTLC, closing, penalty and sweep transactions, and their signatures | BOLT 3 |
+//! | [`channel`] | the state machine of a channel, from opening to closing | BOLT 2 |
 //! | [`invoice`] | invoices: signed as lightningd signs them, decoded into what its `decode` prints | BOLT 11 |
 
+pub mod channel;
 pub mod channel_id;
 pub mod channel_keys;
 pub mod features;

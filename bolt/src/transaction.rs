@@ -24,7 +24,7 @@ mod signature;
 mod terms;
 
 pub use claim::{Claim, PenaltyBase};
-pub use closing::{ClosingTransaction, closing_weight};
+pub use closing::ClosingTransaction;
 pub use commitment::{
     Commitment, CommitmentHtlc, CommitmentSpec, HtlcOutput, anchors_sat, commitment_fee_sat, is_trimmed,
 };

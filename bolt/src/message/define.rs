@@ -41,6 +41,13 @@ macro_rules! messages {
                 }
             }
 
+            /// The 16-bit type.
+            pub fn msg_type(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => $name::TYPE,)+
+                }
+            }
+
             /// The name in the BOLTs.
             pub fn name(&self) -> &'static str {
                 match self {

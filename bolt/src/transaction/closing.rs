@@ -55,6 +55,13 @@ impl ClosingTransaction {
         &self.transaction
     }
 
+    /// Its weight with both signatures at their longest, from which lightningd's closingd guesses a fee.
+    pub fn weight(&self) -> u64 {
+        const SEGWIT_MARKER: u64 = 2;
+        const WITNESS_OF_TWO: u64 = 1 + 1 + 2 * (1 + 73) + 1 + 71;
+        self.transaction.weight().to_wu() + SEGWIT_MARKER + WITNESS_OF_TWO
+    }
+
     fn verify(&self, signature: &Signature) -> Result<(), BadSignature> {
         verify_funding_input(&self.terms, &self.transaction, signature)
     }
@@ -78,12 +85,4 @@ impl ChannelKeys {
     pub fn fully_signed_closing(&self, closing: &ClosingTransaction, signature: &Signature) -> Transaction {
         self.with_funding_witness(&closing.terms, closing.transaction.clone(), signature)
     }
-}
-
-/// The weight of a closing transaction with both outputs, from which lightningd's closingd guesses a fee.
-pub fn closing_weight(scripts: [&Script; 2]) -> u64 {
-    // 4 * (version, counts, outpoint, empty scriptSig, sequence, locktime), the segwit marker, and the witness of two of two.
-    const WITHOUT_OUTPUTS: u64 = 4 * (4 + 1 + 36 + 1 + 4 + 1 + 4) + 2 + (1 + 1 + 2 * (1 + 73) + 1 + 71);
-    let outputs: usize = scripts.iter().map(|script| 4 * (8 + 1 + script.len())).sum();
-    WITHOUT_OUTPUTS + outputs as u64
 }

@@ -113,6 +113,8 @@ pub struct ChannelConfig {
     pub to_self_delay: u16,
     /// How many HTLCs the other side may offer.
     pub max_accepted_htlcs: u16,
+    /// How much may be in HTLCs without an output (lightningd's `max_dust_htlc_exposure_msat`). It is not announced: only ours counts.
+    pub max_dust_htlc_exposure_msat: u64,
 }
 
 /// What does not change after funding; every transaction of the channel is made from it.
