@@ -52,6 +52,7 @@ mod startup;
 mod state;
 mod strerror;
 mod wait;
+mod wallet;
 pub mod world;
 
 pub use config::Config;

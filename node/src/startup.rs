@@ -176,6 +176,7 @@ impl State {
                 self.db().add_blobvar("node_id", &node_id);
             }
         }
+        self.load_scripts();
         self.open_gossip_store();
         self.out.push(Output::Again(Step::SetupTopology));
     }

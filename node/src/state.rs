@@ -4,8 +4,10 @@
 //! `out`, to be released by [`crate::actor`] once the database is committed. The subjects live in their own
 //! modules as further `impl State` blocks, named after lightningd's files.
 
+use crate::chain::broadcast::Outgoing;
 use crate::chain::feerates::Feerates;
 use crate::chain::topology::Topology;
+use crate::chain::watch::Watches;
 use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
@@ -21,6 +23,7 @@ use crate::plugin::Plugins;
 use crate::plugin::hook::order::Hooks;
 use crate::plugin::request::Requests;
 use crate::shutdown::Shutdown;
+use crate::wallet::address::Scripts;
 use crate::world::{Clock, Entropy};
 use bitcoin::Network;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
@@ -84,6 +87,10 @@ pub(crate) struct State {
     pub(crate) topology: Topology,
     pub(crate) pid_file: Option<PidFile>,
     pub(crate) feerates: Feerates,
+    pub(crate) watches: Watches,
+    pub(crate) outgoing: Outgoing,
+    /// What the wallet can spend.
+    pub(crate) scripts: Scripts,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -128,6 +135,9 @@ impl State {
             topology: Topology::default(),
             pid_file: None,
             feerates: Feerates::default(),
+            watches: Watches::default(),
+            outgoing: Outgoing::default(),
+            scripts: Scripts::default(),
             db: None,
             unversioned_writes: None,
             config,

@@ -127,8 +127,22 @@ pub mod code {
     pub const PLUGIN_ERROR: i64 = -3;
     /// The plugin died before it answered (`PLUGIN_TERMINATED`).
     pub const PLUGIN_TERMINATED: i64 = -4;
+    /// The wallet has not enough (`FUND_CANNOT_AFFORD`).
+    pub const FUND_CANNOT_AFFORD: i64 = 301;
+    /// The output is too small for anybody to relay it (`FUND_OUTPUT_IS_DUST`).
+    pub const FUND_OUTPUT_IS_DUST: i64 = 302;
+    /// Blocks with coins may be missing still (`FUNDING_STILL_SYNCING_BITCOIN`).
+    pub const FUNDING_STILL_SYNCING_BITCOIN: i64 = 304;
+    /// The PSBT is of no use here (`FUNDING_PSBT_INVALID`).
+    pub const FUNDING_PSBT_INVALID: i64 = 309;
+    /// The wallet has enough, but not for the fees of emergencies as well (`FUND_CANNOT_AFFORD_WITH_EMERGENCY`).
+    pub const FUND_CANNOT_AFFORD_WITH_EMERGENCY: i64 = 313;
+    /// Nothing is to be paid for (`FUND_INPUT_IS_ZERO`).
+    pub const FUND_INPUT_IS_ZERO: i64 = 314;
     /// The Bitcoin backend could not do it (`BCLI_ERROR`).
     pub const BCLI_ERROR: i64 = 500;
+    /// The Bitcoin backend knows no fees (`BCLI_NO_FEE_ESTIMATES`).
+    pub const BCLI_NO_FEE_ESTIMATES: i64 = 501;
     /// What was waited for did not come in time (`WAIT_TIMEOUT`).
     pub const WAIT_TIMEOUT: i64 = 2000;
     /// Not JSON, or not a request.

@@ -2,7 +2,6 @@
 
 use super::bitcoind::Question;
 use bitcoin::Block;
-use bitcoin::block::Header;
 use bitcoin::consensus::encode::deserialize_hex;
 use leyden_protocol::scan::{Scan, number};
 use leyden_protocol::{Envelope, Profile, json};
@@ -15,7 +14,9 @@ pub(crate) enum Answer {
     /// To `estimatefees`.
     Estimates(Estimates),
     /// To `getrawblockbyheight`: `None` if the chain is not that long.
-    Block(Option<Header>),
+    Block(Option<Box<Block>>),
+    /// To `sendrawtransaction`: why it was not taken.
+    Sent(Result<(), String>),
 }
 
 /// The result of `getchaininfo`.
@@ -114,7 +115,15 @@ pub(crate) fn read(
         Question::Block(_) => {
             let block = scan().and_then(block).map_err(bad_field)?;
             let block: Block = deserialize_hex(block).map_err(|_| bad("bad block".to_owned(), quoted))?;
-            Ok(Answer::Block(Some(block.header)))
+            Ok(Answer::Block(Some(Box::new(block))))
+        }
+        Question::SendTransaction { .. } => {
+            if scan().and_then(|mut scan| scan.bool("success")).map_err(bad_field)? {
+                return Ok(Answer::Sent(Ok(())));
+            }
+            let why = scan().and_then(|mut scan| scan.text("errmsg").map(str::to_owned));
+            let why = why.map_err(|why| bad(format!("bad 'errmsg' field: {why}"), quoted))?;
+            Ok(Answer::Sent(Err(why)))
         }
         _ => scan().and_then(info).map(Answer::Info).map_err(bad_field),
     }

@@ -79,7 +79,7 @@ impl Client {
         match question {
             Question::ChainInfo { .. } => self.chain_info().await,
             Question::Block(height) => self.block(*height).await,
-            Question::SendTransaction { tx, allow_high_fees } => {
+            Question::SendTransaction { tx, allow_high_fees, .. } => {
                 self.send_transaction(tx, *allow_high_fees).await
             }
             Question::Output { txid, vout } => self.output(txid, *vout).await,

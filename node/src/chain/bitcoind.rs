@@ -1,6 +1,7 @@
 //! The Bitcoin backend: one to five plugins, and the built-in one for what they leave (`lightningd/bitcoind.c`).
 
 use super::answer::{self, Answer};
+use super::broadcast::Attempt;
 use crate::command::Command;
 use crate::command::params::{Params, Shape};
 use crate::config::PluginChoice;
@@ -12,7 +13,7 @@ use crate::plugin::PluginState;
 use crate::plugin::request::Awaiting;
 use crate::state::{Phase, State};
 use leyden_protocol::message::{self, RpcError, code};
-use leyden_protocol::{Envelope, Id};
+use leyden_protocol::{Envelope, Id, Profile};
 use serde_json::json;
 
 /// The methods, in the order in which their owners are initialised.
@@ -37,6 +38,8 @@ pub(crate) enum Question {
         /// In hex.
         tx: String,
         allow_high_fees: bool,
+        /// Of the node itself, and not of a client.
+        attempt: Option<Attempt>,
     },
     /// `getutxout`.
     Output { txid: String, vout: u32 },
@@ -55,12 +58,13 @@ impl Question {
         }
     }
 
-    fn params(&self) -> String {
+    fn params(&self, profile: Profile) -> String {
         let params = match self {
             Self::ChainInfo { last_height: Some(height) } => json!({ "last_height": height }),
             Self::ChainInfo { last_height: None } | Self::Estimates => json!({}),
             Self::Block(height) => json!({ "height": height }),
-            Self::SendTransaction { tx, allow_high_fees } => {
+            Self::SendTransaction { tx, .. } if !profile.tells_backend_of_high_fees() => json!({ "tx": tx }),
+            Self::SendTransaction { tx, allow_high_fees, .. } => {
                 json!({ "tx": tx, "allowhighfees": allow_high_fees })
             }
             Self::Output { txid, vout } => json!({ "txid": txid, "vout": vout }),
@@ -127,11 +131,16 @@ impl State {
 
     /// Asks the owner of the method.
     pub(crate) fn ask_chain(&mut self, question: Question) {
+        self.ask_chain_for(question, None);
+    }
+
+    /// Asks the owner of the method, for the sake of a request with the id `cause`.
+    pub(crate) fn ask_chain_for(&mut self, question: Question, cause: Option<&Id>) {
         let owner = self.plugins.method(question.method()).map(|(owner, _)| owner);
         match owner {
             Some(owner) => {
-                let (method, params) = (question.method(), question.params());
-                self.request(owner, method, &params, None, Awaiting::Chain(question));
+                let (method, params) = (question.method(), question.params(self.profile));
+                self.request(owner, method, &params, cause, Awaiting::Chain(question));
             }
             None => self.out.push(Output::AskBackend(question, Asker::Node)),
         }
@@ -142,7 +151,12 @@ impl State {
         match answer::read(question, response, self.profile) {
             Ok(Answer::Info(info)) => self.chain_info(info),
             Ok(Answer::Estimates(estimates)) => self.fees_estimated(&estimates),
-            Ok(Answer::Block(block)) => self.block(question, block),
+            Ok(Answer::Block(block)) => self.block(question, block.as_deref()),
+            Ok(Answer::Sent(answer)) => {
+                if let Question::SendTransaction { attempt: Some(attempt), .. } = question {
+                    self.transaction_sent(attempt, answer);
+                }
+            }
             Err(bad) => {
                 let owner = self.plugins.method(question.method());
                 let owner =
@@ -179,6 +193,9 @@ impl State {
                 self.chain_answered(question, &response);
             }
             (Asker::Node, Err(why)) if self.phase >= Phase::Running => {
+                if let Question::SendTransaction { attempt: Some(attempt), .. } = question {
+                    return self.transaction_sent(attempt, Err(why));
+                }
                 // bcli keeps trying as well; a test that stops bitcoind must not lose its node.
                 self.log_main(LogLevel::Unusual, &why);
                 self.ask_again_later(question);
@@ -217,6 +234,7 @@ impl<const PLACE: usize> Command for Method<PLACE> {
             "sendrawtransaction" => Question::SendTransaction {
                 tx: params.string("tx")?,
                 allow_high_fees: params.boolean("allowhighfees")?,
+                attempt: None,
             },
             "getutxout" => Question::Output { txid: params.string("txid")?, vout: number("vout")? },
             "estimatefees" => Question::Estimates,

@@ -8,9 +8,8 @@ use crate::event::LogLevel;
 use crate::input::{Step, Timer};
 use crate::output::Output;
 use crate::state::{Phase, State};
-use bitcoin::BlockHash;
-use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
+use bitcoin::{Block, BlockHash};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,6 +19,15 @@ const LOST_BLOCKS_PACE: Duration = Duration::from_secs(5);
 
 /// For how many blocks a spent output is remembered (`wallet.c:UTXO_PRUNE_DEPTH`).
 const OUTPUTS_KEPT: i64 = 144;
+
+/// Where a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TxLocation {
+    /// Of its block.
+    pub(crate) height: u32,
+    /// Its place within the block.
+    pub(crate) index: u32,
+}
 
 /// The blocks that a node has seen, from the first one of this run to the tip.
 #[derive(Default)]
@@ -216,22 +224,22 @@ impl State {
     }
 
     /// `getrawblockbyheight` was answered.
-    pub(crate) fn block(&mut self, question: &Question, block: Option<Header>) {
+    pub(crate) fn block(&mut self, question: &Question, block: Option<&Block>) {
         self.topology.asked.remove("getrawblockbyheight");
         let Question::Block(height) = *question else { return };
         match (self.phase, block) {
-            (Phase::Topology, Some(block)) => self.first_block(height, &block),
+            (Phase::Topology, Some(block)) => self.first_block(height, block),
             (Phase::Topology, None) => {
                 self.fatal(&format!("bitcoind has no block {height}, which is to be the first"));
             }
-            (Phase::Running, Some(block)) => self.next_block(height, &block),
+            (Phase::Running, Some(block)) => self.next_block(height, block),
             (Phase::Running, None) if std::mem::take(&mut self.topology.poked) => self.poll_chain(),
             (Phase::Running, None) => self.updates_complete(),
             _ => {}
         }
     }
 
-    fn first_block(&mut self, height: u32, block: &Header) {
+    fn first_block(&mut self, height: u32, block: &Block) {
         let hash = block.block_hash();
         self.log_main(LogLevel::Debug, &format!("Adding block {height}: {hash}"));
         self.topology.blocks.insert(height, hash);
@@ -239,6 +247,7 @@ impl State {
         if !self.profile.first_block_takes_two_transactions() {
             self.db().set_intvar("last_processed_block", i64::from(height));
         }
+        self.unspend_outputs_after(height);
         self.db().exec("DELETE FROM blocks WHERE height > ?", &[&height]);
         self.out.push(Output::Again(Step::FirstBlock));
     }
@@ -261,9 +270,9 @@ impl State {
         self.poke_chain();
     }
 
-    fn next_block(&mut self, height: u32, block: &Header) {
+    fn next_block(&mut self, height: u32, block: &Block) {
         let Some((tip, tip_hash)) = self.topology.tip() else { return };
-        if block.prev_blockhash == tip_hash {
+        if block.header.prev_blockhash == tip_hash {
             self.add_tip(height, block);
         } else {
             self.remove_tip(tip, tip_hash);
@@ -271,14 +280,15 @@ impl State {
         self.poll_chain();
     }
 
-    fn add_tip(&mut self, height: u32, block: &Header) {
+    fn add_tip(&mut self, height: u32, block: &Block) {
         let hash = block.block_hash();
         self.log_main(LogLevel::Debug, &format!("Adding block {height}: {hash}"));
         self.topology.blocks.insert(height, hash);
         // CLN stores the bytes in the order of the wire, as `bitcoin` holds them.
-        let (stored, previous) = (hash.to_byte_array(), block.prev_blockhash.to_byte_array());
+        let (stored, previous) = (hash.to_byte_array(), block.header.prev_blockhash.to_byte_array());
         let insert = "INSERT INTO blocks (height, hash, prev_hash) VALUES (?, ?, ?);";
         self.db().exec(insert, &[&height, &stored, &previous]);
+        self.process_block(height, block);
         if self.profile.prunes_outputs_with_each_block() {
             self.prune_outputs();
         }
@@ -291,6 +301,10 @@ impl State {
         if self.topology.blocks.is_empty() {
             return self.fatal(&format!("Initial block {height} ({hash}) reorganized out!"));
         }
+        let txids = self.txids_at(height);
+        self.tell_of_removal(&txids);
+        // What refers to the block is undone by the database: confirmations, spends, outputs that anybody has.
+        self.unspend_outputs_after(height - 1);
         self.db().exec("DELETE FROM blocks WHERE hash = ?", &[&hash.to_byte_array()]);
     }
 
@@ -300,6 +314,7 @@ impl State {
             && self.topology.settled_tip.replace(hash) != Some(hash)
         {
             self.answer_waiters(height);
+            self.rebroadcast();
             self.db().set_intvar("last_processed_block", i64::from(height));
             if !self.profile.prunes_outputs_with_each_block() {
                 self.out.push(Output::Again(Step::PruneOutputs));
@@ -308,6 +323,7 @@ impl State {
                 self.send_account_balance_snapshot();
             }
         }
+        self.tell_depths();
         self.topology.sync.blocks_are_loaded();
         self.out.push(Output::SetTimer(Timer::PollChain, self.config.bitcoind_poll));
     }

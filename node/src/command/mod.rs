@@ -8,7 +8,6 @@
 //! | [`help`] | `help` |
 //! | [`invoice`] | `invoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
 //! | [`decode`] | `decode` |
-//! | [`newaddr`] | `newaddr` |
 //! | [`listconfigs`] | `listconfigs` |
 //! | [`setconfig`] | `setconfig` |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
@@ -16,7 +15,7 @@
 //! | [`makesecret`], [`listnodes`] | what they are called |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
-//! [`crate::peer`], those about blocks and fees in [`crate::chain`].
+//! [`crate::peer`], those about blocks and fees in [`crate::chain`], those about coins in [`crate::wallet`].
 
 pub(crate) mod amount;
 mod datastore;
@@ -27,7 +26,6 @@ pub(crate) mod invoice;
 mod listconfigs;
 mod listnodes;
 mod makesecret;
-mod newaddr;
 pub(crate) mod params;
 pub(crate) mod setconfig;
 mod signmessage;
@@ -120,16 +118,21 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<invoice::Listinvoices>(),
     Row::of::<listnodes::Listnodes>(),
     Row::of::<crate::peer::control::Listpeers>(),
+    Row::of::<crate::chain::transactions::Listtransactions>(),
     Row::of::<makesecret::Makesecret>(),
-    Row::of::<newaddr::Newaddr>(),
+    Row::of::<crate::wallet::address::Newaddr>(),
     Row::of::<general::Notifications>(),
     Row::of::<crate::peer::control::Ping>(),
     Row::of::<crate::plugin::control::Control>(),
+    Row::of::<crate::wallet::reservation::Reserveinputs>(),
     Row::of::<crate::peer::custommsg::Sendcustommsg>(),
+    Row::of::<crate::wallet::send::Sendpsbt>(),
     Row::of::<bitcoind::SendRawTransaction>(),
     Row::of::<setconfig::Setconfig>(),
     Row::of::<signmessage::Signmessage>(),
+    Row::of::<crate::wallet::sign::Signpsbt>(),
     Row::of::<crate::shutdown::Stop>(),
+    Row::of::<crate::wallet::reservation::Unreserveinputs>(),
     Row::of::<invoice::Waitanyinvoice>(),
     Row::of::<crate::chain::waitblockheight::Waitblockheight>(),
     Row::of::<invoice::Waitinvoice>(),

@@ -44,8 +44,9 @@ const PAYMENTS_REWRITTEN: [&str; 4] = [
 const REST: [&str; 3] = [
     "CREATE TABLE db_upgrades (upgrade_from INTEGER, lightning_version TEXT)",
     "CREATE TABLE addresses (keyidx INTEGER, addrtype INTEGER)",
-    "CREATE TABLE utxoset (txid BLOB, outnum INTEGER, blockheight INTEGER, spendheight INTEGER, txindex INTEGER, \
-     scriptpubkey BLOB, satoshis BIGINT, PRIMARY KEY (txid, outnum))",
+    "CREATE TABLE utxoset (txid BLOB, outnum INTEGER, blockheight INTEGER REFERENCES blocks(height) ON DELETE CASCADE, \
+     spendheight INTEGER REFERENCES blocks(height) ON DELETE SET NULL, txindex INTEGER, scriptpubkey BLOB, \
+     satoshis BIGINT, PRIMARY KEY (txid, outnum))",
 ];
 
 /// The variable that is 1 until a start has looked for channels that were closed to an address that was not watched.

@@ -9,6 +9,13 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
+    /// Whether `sendrawtransaction` tells the Bitcoin backend if it may pay a high fee. The manual's is the transaction
+    /// alone.
+    #[must_use]
+    pub const fn tells_backend_of_high_fees(self) -> bool {
+        !matches!(self, Self::Manual)
+    }
+
     /// Whether an answer of the Bitcoin backend is looked at from its envelope on, and quoted with it.
     #[must_use]
     pub const fn scans_whole_chain_answers(self) -> bool {

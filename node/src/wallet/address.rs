@@ -1,0 +1,137 @@
+//! Addresses of the on-chain wallet: the scripts behind them, and the command `newaddr`
+//! (`wallet/walletrpc.c:json_newaddr`).
+
+use crate::command::Command;
+use crate::command::params::{Params, Shape, invalid};
+use crate::jsonrpc::RpcRequest;
+use crate::state::State;
+use bitcoin::{Script, ScriptBuf};
+use leyden_protocol::json;
+use leyden_protocol::message::{RpcError, code};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// BIP 32 has that many keys under one parent.
+const KEYS: i64 = 1 << 31;
+
+/// What `addresstype` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AddressType {
+    P2tr,
+    Bech32,
+    All,
+}
+
+impl AddressType {
+    fn parse(token: Option<&str>) -> Result<Self, RpcError> {
+        match token.map(json::content) {
+            None | Some("p2tr") => Ok(Self::P2tr),
+            Some("bech32") => Ok(Self::Bech32),
+            Some("all") => Ok(Self::All),
+            Some(other) => {
+                Err(invalid(format!("'addresstype' should be 'p2tr', 'bech32', or 'all', not '{other}'")))
+            }
+        }
+    }
+
+    /// As it stands in the table `addresses` (`wallet.h:enum addrtype`).
+    const fn stored(self) -> i64 {
+        match self {
+            Self::Bech32 => 2,
+            Self::P2tr => 4,
+            Self::All => 6,
+        }
+    }
+}
+
+/// `newaddr [addresstype]`.
+pub(crate) struct Newaddr {
+    kind: AddressType,
+}
+
+impl Command for Newaddr {
+    const NAME: &'static str = "newaddr";
+    const TAKES: &'static [Shape] = &[Shape::optional("addresstype")];
+
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self { kind: AddressType::parse(params.raw("addresstype"))? })
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let index = node.new_address(self.kind)?;
+        let mut result = Map::new();
+        if self.kind != AddressType::P2tr {
+            result.insert("bech32".to_owned(), Value::from(node.wallet.p2wpkh(index).to_string()));
+        }
+        if self.kind != AddressType::Bech32 {
+            result.insert("p2tr".to_owned(), Value::from(node.wallet.p2tr(index).to_string()));
+        }
+        node.reply(&request.client, &result);
+        Ok(())
+    }
+}
+
+/// The scripts of every address that was given out, with the indexes of their keys.
+#[derive(Default)]
+pub(crate) struct Scripts(BTreeMap<ScriptBuf, u32>);
+
+impl Scripts {
+    /// The index of the key that spends from `script`, if the wallet has it.
+    pub(crate) fn key_index(&self, script: &Script) -> Option<u32> {
+        self.0.get(script).copied()
+    }
+}
+
+impl State {
+    /// A fresh address of the newest kind, for change and for what channels pay out: its key's index and its script.
+    ///
+    /// # Errors
+    /// If the keys are exhausted.
+    pub(crate) fn wallet_script(&mut self) -> Result<(u32, ScriptBuf), RpcError> {
+        let index = self.new_address(AddressType::P2tr)?;
+        Ok((index, self.wallet.p2tr(index).script_pubkey()))
+    }
+
+    /// The database is open: learns the scripts of the addresses that were given out before.
+    pub(crate) fn load_scripts(&mut self) {
+        for index in 1..=self.last_key_index() {
+            self.own_scripts_of(u32::try_from(index).expect("an index below 2^31"));
+        }
+    }
+
+    /// Whatever kind of address was asked for: coins to the other kind are not lost.
+    fn own_scripts_of(&mut self, index: u32) {
+        for address in [self.wallet.p2wpkh(index), self.wallet.p2tr(index)] {
+            self.scripts.0.insert(address.script_pubkey(), index);
+        }
+    }
+
+    fn new_address(&mut self, kind: AddressType) -> Result<u32, RpcError> {
+        let index = self.next_key_index()?;
+        if self.profile.lists_addresses() {
+            let insert = "INSERT INTO addresses (keyidx, addrtype) VALUES (?, ?);";
+            self.db().exec(insert, &[&index, &kind.stored()]);
+        }
+        self.own_scripts_of(index);
+        Ok(index)
+    }
+
+    fn key_counter(&self) -> &'static str {
+        if self.wallet.is_bip86() { "bip86_max_index" } else { "bip32_max_index" }
+    }
+
+    fn last_key_index(&self) -> i64 {
+        self.stored().intvar(self.key_counter()).unwrap_or(0)
+    }
+
+    /// Uses up an index; the first is 1. BIP 86 keys are counted on their own (`wallet.c:wallet_get_newindex`).
+    fn next_key_index(&mut self) -> Result<u32, RpcError> {
+        let index = self.last_key_index() + 1;
+        if index >= KEYS {
+            return Err(RpcError::new(code::LIGHTNINGD, "Keys exhausted "));
+        }
+        let name = self.key_counter();
+        self.db().set_intvar(name, index);
+        Ok(u32::try_from(index).expect("an index below 2^31"))
+    }
+}

@@ -1,0 +1,70 @@
+//! PSBTs (BIP 174): what clients send, and inputs for outputs of the wallet. Version 0 only, as lightningd gives them
+//! out; BIP 370's version 2 is not understood.
+
+use super::output::WalletOutput;
+use crate::command::params::Params;
+use crate::state::State;
+use bitcoin::absolute::LockTime;
+use bitcoin::psbt::Input;
+use bitcoin::transaction::Version;
+use bitcoin::{Amount, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+use leyden_protocol::json;
+use leyden_protocol::message::RpcError;
+
+/// Replaceable (BIP 125), as lightningd makes all its inputs.
+const SEQUENCE: Sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
+
+/// A PSBT without inputs and outputs.
+pub(crate) fn empty(locktime: LockTime) -> Psbt {
+    let tx =
+        Transaction { version: Version::TWO, lock_time: locktime, input: Vec::new(), output: Vec::new() };
+    Psbt::from_unsigned_tx(tx).expect("a transaction without inputs has no signatures")
+}
+
+/// A required parameter.
+pub(crate) fn param(params: &Params, name: &str) -> Result<Psbt, RpcError> {
+    let text = params.required_raw(name).map(json::content)?;
+    text.parse().map_err(|_| params.wrong(name, "Expected a PSBT"))
+}
+
+/// An optional parameter.
+pub(crate) fn optional_param(params: &Params, name: &str) -> Result<Option<Psbt>, RpcError> {
+    params.raw(name).map(|_| param(params, name)).transpose()
+}
+
+/// Adds an output.
+pub(crate) fn add_output(psbt: &mut Psbt, script: ScriptBuf, value_sat: u64) {
+    psbt.unsigned_tx.output.push(TxOut { value: Amount::from_sat(value_sat), script_pubkey: script });
+    psbt.outputs.push(bitcoin::psbt::Output::default());
+}
+
+impl State {
+    /// Adds an input that spends an output of the wallet, with all that a signer needs.
+    pub(crate) fn add_wallet_input(&self, psbt: &mut Psbt, output: &WalletOutput) {
+        let lock = output.close_info.as_ref().filter(|info| info.anchors);
+        let sequence = lock.map_or(SEQUENCE, |info| Sequence::from_consensus(info.csv));
+        psbt.unsigned_tx.input.push(TxIn {
+            previous_output: output.outpoint,
+            script_sig: ScriptBuf::new(),
+            sequence,
+            witness: Witness::new(),
+        });
+        psbt.inputs.push(Input {
+            witness_utxo: Some(txout(output)),
+            non_witness_utxo: self.stored_tx(output.outpoint.txid),
+            ..Input::default()
+        });
+    }
+
+    /// The lock time of transactions that nobody gives one: no miner gains from taking back the tip
+    /// (`lightningd/chaintopology.c:default_locktime`).
+    pub(crate) fn default_locktime(&mut self) -> LockTime {
+        let height = self.topology.height();
+        LockTime::from_height(height).unwrap_or(LockTime::ZERO)
+    }
+}
+
+/// An output of the wallet, as it is in its transaction.
+pub(super) fn txout(output: &WalletOutput) -> TxOut {
+    TxOut { value: Amount::from_sat(output.value_sat), script_pubkey: output.script.clone() }
+}

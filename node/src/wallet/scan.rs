@@ -1,0 +1,100 @@
+//! What transactions do to the wallet: outputs to its scripts are found, outputs of it are spent, and a
+//! reorganisation takes back both (`wallet/wallet.c`).
+
+use super::output::{OWN_KEY, OutputStatus};
+use crate::event::LogLevel;
+use crate::state::State;
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, Transaction, TxOut};
+
+impl State {
+    /// Takes the outputs to the wallet out of a transaction that is in the block at `height`, or was sent. Says whether
+    /// there were any (`wallet_extract_owned_outputs`).
+    pub(crate) fn take_wallet_outputs(&mut self, tx: &Transaction, height: Option<u32>) -> bool {
+        let txid = tx.compute_txid();
+        let mut any = false;
+        for (vout, output) in (0..).zip(&tx.output) {
+            if let Some(key_index) = self.scripts.key_index(&output.script_pubkey) {
+                let outpoint = OutPoint { txid, vout };
+                self.take_output(outpoint, output, key_index, tx.is_coinbase(), height);
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn take_output(
+        &mut self,
+        outpoint: OutPoint,
+        output: &TxOut,
+        key_index: u32,
+        is_coinbase: bool,
+        height: Option<u32>,
+    ) {
+        let OutPoint { txid, vout } = outpoint;
+        let value = output.value.to_sat();
+        let kind = if output.script_pubkey.is_p2tr() { "p2tr" } else { "p2wpkh" };
+        let confirmed = if height.is_some() { " CONFIRMED" } else { "" };
+        let coinbase = if is_coinbase { " COINBASE" } else { "" };
+        let text = format!("Owning output {vout} {value}sat ({kind}) txid {txid}{confirmed}{coinbase}");
+        self.log(LogLevel::Debug, "wallet", &text);
+        let id = txid.to_byte_array();
+        if self.wallet_output(outpoint).is_some() {
+            if height.is_some() {
+                let update = "UPDATE outputs SET confirmation_height = ? WHERE prev_out_tx = ?";
+                self.db().exec(update, &[&height, &id]);
+            }
+            return;
+        }
+        let insert = "INSERT INTO outputs (prev_out_tx, prev_out_index, value, type, status, keyindex, channel_id, \
+                      peer_id, commitment_point, option_anchor_outputs, confirmation_height, spend_height, \
+                      scriptpubkey, is_in_coinbase) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
+        let nothing: Option<u32> = None;
+        let (status, script) = (OutputStatus::Available as u8, output.script_pubkey.as_bytes());
+        self.db().exec(
+            insert,
+            &[
+                &id,
+                &vout,
+                &value,
+                &OWN_KEY,
+                &status,
+                &key_index,
+                &nothing,
+                &nothing,
+                &nothing,
+                &nothing,
+                &height,
+                &nothing,
+                &script,
+                &is_coinbase,
+            ],
+        );
+    }
+
+    /// Marks what a transaction in the block at `height` spends of the wallet.
+    pub(crate) fn spend_wallet_outputs(&mut self, height: u32, tx: &Transaction) {
+        for input in &tx.input {
+            if self.wallet_output(input.previous_output).is_none() {
+                continue;
+            }
+            let OutPoint { txid, vout } = input.previous_output;
+            let update = "UPDATE outputs SET spend_height = ?, status = ? WHERE prev_out_tx = ? AND prev_out_index = ?";
+            let spent = OutputStatus::Spent as u8;
+            self.db().exec(update, &[&height, &spent, &txid.to_byte_array(), &vout]);
+        }
+    }
+
+    /// Blocks from here on are no longer: what they spent is there again, kept for whom it was kept before.
+    pub(crate) fn unspend_outputs_after(&mut self, height: u32) {
+        for output in self.outputs_where("spend_height > ?", &[&height]) {
+            let OutPoint { txid, vout } = output.outpoint;
+            let status = match output.reserved_til {
+                Some(_) => OutputStatus::Reserved,
+                None => OutputStatus::Available,
+            };
+            let update = "UPDATE outputs SET status = ? WHERE prev_out_tx = ? AND prev_out_index = ?";
+            self.db().exec(update, &[&(status as u8), &txid.to_byte_array(), &vout]);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Transactions that clients send: `sendpsbt`, and what is made of it (`wallet/walletrpc.c:json_sendpsbt`).
+
+use super::output::OutputStatus;
+use super::psbt;
+use super::reservation::RESERVATION;
+use super::sign::finalized;
+use crate::chain::broadcast::Broadcast;
+use crate::command::Command;
+use crate::command::params::{Params, Shape};
+use crate::jsonrpc::{Client, RpcRequest};
+use crate::state::State;
+use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::{Psbt, Transaction, Txid};
+use leyden_protocol::message::{RpcError, code};
+use serde_json::json;
+
+/// A client that waits until its transaction is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sending {
+    pub(crate) client: Client,
+    psbt: Psbt,
+    tx: Transaction,
+    /// For how many blocks the inputs were reserved.
+    reserve: u32,
+    reply: Reply,
+}
+
+/// What a command answers when its transaction is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The transaction and its id: `sendpsbt`.
+    Sendpsbt,
+    /// The PSBT as well, and the reservation that was there before is given up if the transaction cannot be sent:
+    /// `withdraw`, `txsend`.
+    Withdraw,
+}
+
+/// `sendpsbt psbt [reserve]`.
+pub(crate) struct Sendpsbt {
+    psbt: Psbt,
+    tx: Transaction,
+    reserve: u32,
+}
+
+impl Command for Sendpsbt {
+    const NAME: &'static str = "sendpsbt";
+    const TAKES: &'static [Shape] = &[Shape::required("psbt"), Shape::optional("reserve")];
+
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let psbt = psbt::param(params, "psbt")?;
+        let reserve = params.optional_integer("reserve")?.unwrap_or(RESERVATION);
+        let refuse = |text| RpcError::new(code::LIGHTNINGD, text);
+        let tx = finalized(&psbt).ok_or_else(|| refuse(format!("PSBT not finalizeable {psbt}")))?;
+        let height = node.topology.height();
+        match node.outputs_spent_by(&psbt).iter().find(|output| !output.is_reserved(height)) {
+            None => Ok(Self { psbt, tx, reserve }),
+            Some(output) => {
+                let outpoint = output.outpoint;
+                Err(refuse(format!("Aborting PSBT signing. UTXO {outpoint} is not reserved")))
+            }
+        }
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let Self { psbt, tx, reserve } = self;
+        let client = request.client.clone();
+        node.send(Sending { client, psbt, tx, reserve, reply: Reply::Sendpsbt });
+        Ok(())
+    }
+}
+
+impl State {
+    /// Signs a transaction of the wallet's own and sends it for a client.
+    ///
+    /// # Errors
+    /// If some inputs are not the wallet's, and nobody has signed them.
+    pub(crate) fn sign_and_send(&mut self, client: Client, mut psbt: Psbt) -> Result<(), RpcError> {
+        self.sign_wallet_inputs(&mut psbt);
+        let Some(tx) = finalized(&psbt) else {
+            self.unreserve_inputs(&psbt);
+            return Err(RpcError::new(code::LIGHTNINGD, format!("Signed PSBT not finalizeable: {psbt}")));
+        };
+        self.send(Sending { client, psbt, tx, reserve: RESERVATION, reply: Reply::Withdraw });
+        Ok(())
+    }
+
+    fn send(&mut self, sending: Sending) {
+        for output in self.outputs_spent_by(&sending.psbt) {
+            if output.status != OutputStatus::Spent {
+                self.reserve(&output, sending.reserve);
+            }
+        }
+        self.broadcast(sending.tx.clone(), Broadcast::Client(Box::new(sending)));
+    }
+
+    /// The backend has taken the transaction of a client, or not.
+    pub(crate) fn client_broadcast_answered(
+        &mut self,
+        sending: &Sending,
+        txid: Txid,
+        answer: Result<(), String>,
+    ) {
+        let Sending { client, psbt, tx, reserve, reply } = sending;
+        let raw = serialize_hex(tx);
+        if let Err(why) = answer {
+            self.stop_broadcast(txid);
+            let once_more = if *reply == Reply::Withdraw { RESERVATION } else { 0 };
+            for output in self.outputs_spent_by(psbt) {
+                if output.status == OutputStatus::Reserved {
+                    self.unreserve(&output, reserve + once_more);
+                }
+            }
+            let text = format!("Error broadcasting transaction: {why}. Unsent tx discarded {raw}");
+            return self.reply_error(client, &RpcError::new(code::LIGHTNINGD, text));
+        }
+        self.store_tx(tx, None);
+        self.take_wallet_outputs(tx, None);
+        let mut result = json!({ "tx": raw, "txid": txid.to_string() });
+        if *reply == Reply::Withdraw {
+            result["psbt"] = psbt.to_string().into();
+        }
+        self.reply(client, &result);
+    }
+}

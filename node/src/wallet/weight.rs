@@ -1,0 +1,65 @@
+//! Weights of parts of transactions, as lightningd estimates them before anything is signed (`bitcoin/tx.c`).
+
+use super::output::WalletOutput;
+use bitcoin::{Script, VarInt};
+
+/// The script of a P2TR output, which is what change is paid to.
+const P2TR_SCRIPT: u64 = 34;
+
+/// Change below this is left to the miner, in sat: nobody relays it.
+pub(crate) const CHANGE_DUST_SAT: u64 = 330;
+
+/// The least that lightningd pays to anybody, in sat (`chainparams.c`).
+pub(crate) const DUST_SAT: u64 = 546;
+
+/// Everything but inputs and outputs.
+pub(crate) fn core(inputs: u64, outputs: u64) -> u64 {
+    let counts = VarInt(inputs).size() + VarInt(outputs).size();
+    (4 + u64::try_from(counts).expect("a few bytes") + 4) * 4 + 2
+}
+
+/// An output.
+pub(crate) fn output(script: &Script) -> u64 {
+    output_of_length(u64::try_from(script.len()).expect("a script is short"))
+}
+
+/// An output of change.
+pub(crate) fn change() -> u64 {
+    output_of_length(P2TR_SCRIPT)
+}
+
+fn output_of_length(script: u64) -> u64 {
+    let length = u64::try_from(VarInt(script).size()).expect("a few bytes");
+    (8 + length + script) * 4
+}
+
+/// An input that spends an output of the wallet; its witness counts as `min_witness` if it is lighter.
+pub(crate) fn input(spent: &WalletOutput, min_witness: u64) -> u64 {
+    // The length of a signature of 71 bytes, which lightningd grinds for, and of what is beside it.
+    let signature = 1 + 71;
+    let witness = if spent.script.is_p2tr() {
+        1 + 64
+    } else if spent.script.is_p2wsh() {
+        1 + 1 + signature
+    } else {
+        signature + 1 + 33
+    };
+    let outpoint_and_sequence = (32 + 4 + 4) * 4;
+    1 + witness.max(min_witness) + outpoint_and_sequence + 4
+}
+
+/// The fee for a weight, in sat.
+pub(crate) fn fee(feerate_per_kw: u32, weight: u64) -> u64 {
+    u64::from(feerate_per_kw) * weight / 1000
+}
+
+/// What a change output costs beside a transaction of this weight, in sat.
+pub(crate) fn change_fee(feerate_per_kw: u32, weight: u64) -> u64 {
+    fee(feerate_per_kw, weight + change()) - fee(feerate_per_kw, weight)
+}
+
+/// What is left of `excess_sat` as change, if it is enough to be worth an output.
+pub(crate) fn change_sat(excess_sat: u64, feerate_per_kw: u32, weight: u64) -> Option<u64> {
+    let left = excess_sat.checked_sub(change_fee(feerate_per_kw, weight))?;
+    (left >= CHANGE_DUST_SAT).then_some(left)
+}
