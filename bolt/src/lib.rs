@@ -9,6 +9,7 @@
 //! | [`message`] | wire messages: those of every connection, of channels, of gossip; unknown ones byte-exact | BOLT 1, 2, 7 |
 //! | [`channel_id`], [`short_channel_id`] | the two names of a channel | BOLT 2, 7 |
 //! | [`tlv`], [`integer`] | type-length-value streams and the integers they are made of | BOLT 1 |
+//! | [`gossip`] | the graph of channels and nodes, and routes through it | BOLT 7 |
 //! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
 //! | [`onion`] | the onion of a payment, its payloads, and the one of a failure | BOLT 4 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
@@ -22,6 +23,7 @@ pub mod channel;
 pub mod channel_id;
 pub mod channel_keys;
 pub mod features;
+pub mod gossip;
 mod hkdf;
 mod hmac;
 pub mod integer;
