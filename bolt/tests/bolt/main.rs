@@ -1,6 +1,8 @@
 //! What this crate promises, checked against the BOLTs' test vectors, a real lightningd's outputs, and at random.
 
+mod channel_keys;
 mod channel_messages;
+mod commitments;
 mod features;
 mod gossip_messages;
 mod ids;
@@ -12,6 +14,7 @@ mod messages;
 mod noise;
 mod noise_vectors;
 mod onions;
+mod shachain;
 mod tlvs;
 
 use bitcoin::hex::FromHex;
