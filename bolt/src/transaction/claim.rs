@@ -20,10 +20,10 @@ use lightning::ln::chan_utils::{
     get_to_countersigner_keyed_anchor_redeemscript,
 };
 
-/// A signature of ours with its sighash byte: ground to 71 bytes at most.
-const SIGNATURE_WEIGHT: u64 = 72;
+/// What lightningd counts for a signature with its sighash byte.
+const SIGNATURE_WEIGHT: u64 = 73;
 
-/// lightningd's `FEERATE_FLOOR`: a penalty is worth trying at it if it cannot pay more.
+/// lightningd's `FEERATE_FLOOR`: what cannot pay more is tried at it.
 const FEERATE_FLOOR_PER_KW: u32 = 253;
 
 /// Which output it is, and by what right it is ours.
@@ -92,8 +92,8 @@ struct Spend {
 }
 
 impl ChannelKeys {
-    /// Our claim of an output, signed: one input, one output to `destination`. `None` if less than our dust limit
-    /// would be left after the fee; a penalty tries the lowest fee rate then.
+    /// Our claim of an output, signed: one input, one output to `destination`. If less than our dust limit would be left
+    /// after the fee it pays the lowest fee rate; `None` if the output is not worth that.
     pub fn claim(
         &self,
         terms: &Terms,
@@ -114,12 +114,7 @@ impl ChannelKeys {
         let fee = |feerate: u32| u64::from(feerate) * weight / 1000;
         let dust = terms.config(Side::Local).dust_limit_satoshis;
         let left = amount_sat.checked_sub(fee(feerate_per_kw)).filter(|left| *left >= dust);
-        let left = match claim {
-            Claim::Revoked { .. } | Claim::RevokedHtlc { .. } => {
-                left.or_else(|| amount_sat.checked_sub(fee(FEERATE_FLOOR_PER_KW)))?
-            }
-            _ => left?,
-        };
+        let left = left.or_else(|| amount_sat.checked_sub(fee(FEERATE_FLOOR_PER_KW)))?;
         transaction.output[0].value = Amount::from_sat(left);
         transaction.input[0].witness = spend.witness(&transaction, Amount::from_sat(amount_sat));
         Some(transaction)

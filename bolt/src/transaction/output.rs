@@ -57,6 +57,8 @@ pub fn commitment_outputs(
         .iter()
         .map(|htlc| (get_htlc_redeemscript(&ldk_htlc(htlc, owner, None), &kind, &keys).to_p2wsh(), *htlc))
         .collect();
+    // Offered HTLCs of one payment can look the same; their outputs are in this order (BOLT 3 "Transaction Output Ordering").
+    htlcs.sort_by_key(|(_, htlc)| htlc.cltv_expiry);
     let mut classify = |script: &Script, amount_sat: u64| {
         let is_htlc = |(other, htlc): &(ScriptBuf, CommitmentHtlc)| {
             **other == *script && htlc.amount_msat / 1000 == amount_sat

@@ -152,9 +152,16 @@ pub(super) fn digest(
     Message::from_digest(hash.expect("there is a first input").to_byte_array())
 }
 
-/// lightningd's signatures are ground until they are short.
+/// lightningd's `sign_hash`: other nonces until the signature is short.
 pub(super) fn sign(message: &Message, key: &SecretKey) -> Signature {
-    Secp256k1::signing_only().sign_ecdsa_low_r(message, key)
+    let secp = Secp256k1::signing_only();
+    let with_extra_entropy = |count: u32| {
+        let mut entropy = [0; 32];
+        entropy[..4].copy_from_slice(&count.to_le_bytes());
+        secp.sign_ecdsa_with_noncedata(message, key, &entropy)
+    };
+    let is_short = |signature: &Signature| signature.serialize_compact()[0] < 0x80;
+    (0..).map(with_extra_entropy).find(is_short).expect("every other signature is short")
 }
 
 fn is_signed(message: &Message, signature: &Signature, key: &PublicKey) -> bool {

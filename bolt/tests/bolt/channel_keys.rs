@@ -38,6 +38,7 @@ fn terms() -> Terms {
         htlc_minimum_msat: 0,
         to_self_delay: 6,
         max_accepted_htlcs: 483,
+        max_dust_htlc_exposure_msat: u64::MAX,
     };
     let txid = "d125dc8196217c6874947c684e9cc96d1e259d56b09c9733d8c5afe0fe11df1a";
     Terms {
