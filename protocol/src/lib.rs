@@ -35,4 +35,4 @@ pub use frame::FrameReader;
 pub use id::Id;
 pub use manifest::Manifest;
 pub use message::Envelope;
-pub use profile::Profile;
+pub use profile::{CoinMovementForm, Profile};

@@ -6,6 +6,7 @@
 
 mod amount;
 mod chain;
+mod coin_mvts;
 mod database;
 mod features;
 mod hook;
@@ -15,6 +16,7 @@ mod notification;
 mod rpc;
 
 use crate::id::IdForm;
+pub use coin_mvts::CoinMovementForm;
 pub use manifest::TakenOption;
 use std::fmt;
 use std::str::FromStr;

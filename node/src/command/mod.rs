@@ -3,6 +3,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`params`] | parameters, by name or by place |
+//! | [`page`] | parts of long lists |
 //! | [`amount`] | amounts of money as clients write them |
 //! | [`general`] | `getinfo`, `notifications`, `deprecations`, `check` |
 //! | [`help`] | `help` |
@@ -26,6 +27,7 @@ pub(crate) mod invoice;
 mod listconfigs;
 mod listnodes;
 mod makesecret;
+pub(crate) mod page;
 pub(crate) mod params;
 pub(crate) mod setconfig;
 mod signmessage;
@@ -113,6 +115,8 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<bitcoind::GetUtxOut>(),
     Row::of::<help::Help>(),
     Row::of::<invoice::Invoice>(),
+    Row::of::<crate::coin_mvts::list::Listchainmoves>(),
+    Row::of::<crate::coin_mvts::list::Listchannelmoves>(),
     Row::of::<listconfigs::Listconfigs>(),
     Row::of::<datastore::Listdatastore>(),
     Row::of::<invoice::Listinvoices>(),

@@ -145,6 +145,13 @@ impl Db {
         }
     }
 
+    /// Counts the integer `name` up, from 1 on (`lightningd/wait.c:wait_index_increment`).
+    pub(crate) fn next_index(&mut self, name: &str) -> i64 {
+        let index = self.intvar(name).unwrap_or(0) + 1;
+        self.set_intvar(name, index);
+        index
+    }
+
     /// Sets the blob `name` of the table `vars`, which must be new.
     pub(crate) fn add_blobvar(&mut self, name: &str, value: &[u8]) {
         self.exec("INSERT INTO vars (name, blobval) VALUES (?, ?);", &[&name, &value]);

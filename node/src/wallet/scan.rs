@@ -1,7 +1,7 @@
 //! What transactions do to the wallet: outputs to its scripts are found, outputs of it are spent, and a
 //! reorganisation takes back both (`wallet/wallet.c`).
 
-use super::output::{OWN_KEY, OutputStatus};
+use super::output::{OWN_KEY, OutputStatus, WalletOutput};
 use crate::event::LogLevel;
 use crate::state::State;
 use bitcoin::hashes::Hash;
@@ -38,6 +38,9 @@ impl State {
         let coinbase = if is_coinbase { " COINBASE" } else { "" };
         let text = format!("Owning output {vout} {value}sat ({kind}) txid {txid}{confirmed}{coinbase}");
         self.log(LogLevel::Debug, "wallet", &text);
+        if let Some(height) = height {
+            self.wallet_deposited(outpoint, value, height);
+        }
         let id = txid.to_byte_array();
         if self.wallet_output(outpoint).is_some() {
             if height.is_some() {
@@ -74,14 +77,17 @@ impl State {
 
     /// Marks what a transaction in the block at `height` spends of the wallet.
     pub(crate) fn spend_wallet_outputs(&mut self, height: u32, tx: &Transaction) {
-        for input in &tx.input {
-            if self.wallet_output(input.previous_output).is_none() {
-                continue;
-            }
-            let OutPoint { txid, vout } = input.previous_output;
+        let inputs = tx.input.iter();
+        let outputs: Vec<WalletOutput> =
+            inputs.filter_map(|input| self.wallet_output(input.previous_output)).collect();
+        for output in &outputs {
+            let OutPoint { txid, vout } = output.outpoint;
             let update = "UPDATE outputs SET spend_height = ?, status = ? WHERE prev_out_tx = ? AND prev_out_index = ?";
             let spent = OutputStatus::Spent as u8;
             self.db().exec(update, &[&height, &spent, &txid.to_byte_array(), &vout]);
+        }
+        if !outputs.is_empty() {
+            self.wallet_spent(&outputs, tx, height);
         }
     }
 

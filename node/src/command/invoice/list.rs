@@ -2,6 +2,7 @@
 
 use super::store::{COLUMNS, StoredInvoice};
 use crate::command::Command;
+use crate::command::page::{Index, Page};
 use crate::command::params::{Params, Shape, invalid};
 use crate::db::Db;
 use crate::jsonrpc::RpcRequest;
@@ -19,11 +20,7 @@ enum Query {
     PaymentHash([u8; 32]),
     /// The invoices of an offer: there are none.
     Offer,
-    Index {
-        column: &'static str,
-        start: i64,
-        limit: i64,
-    },
+    Page(&'static str, Page),
 }
 
 impl Query {
@@ -33,35 +30,24 @@ impl Query {
         let hash = "should be a 32 byte hex value";
         let payment_hash = params.optional_bytes32("payment_hash", hash)?;
         let offer = params.optional_bytes32("offer_id", hash)?;
-        let index = index_column(params)?;
-        let start = params.optional_u64("start")?;
-        let limit = params.optional_u32("limit")?;
+        let page = Page::parse(params)?;
         let ways = [label.is_some(), invstring.is_some(), payment_hash.is_some(), offer.is_some()];
         if ways.into_iter().filter(|given| *given).count() > 1 {
             return Err(invalid(
                 "Can only specify one of {label}, {invstring}, {payment_hash} or {offer_id}",
             ));
         }
-        if start.is_some() && index.is_none() {
-            return Err(invalid("Can only specify {start} with {index}"));
-        }
-        if limit.is_some() && index.is_none() {
-            return Err(invalid("Can only specify {limit} with {index}"));
-        }
         if let Some(text) = invstring {
             let invoice: Result<SignedInvoice, _> = json::content(text).parse();
             let invoice = invoice.map_err(|_| invalid("Invalid invstring"))?;
             return Ok(Self::PaymentHash(invoice.invoice.payment_hash));
         }
-        Ok(match (label, payment_hash, offer, index) {
+        Ok(match (label, payment_hash, offer, page.index) {
             (Some(label), ..) => Self::Label(label),
             (_, Some(hash), ..) => Self::PaymentHash(hash),
             (_, _, Some(_), _) => Self::Offer,
-            (.., Some(column)) => Self::Index {
-                column,
-                start: start.map_or(0, |start| i64::try_from(start).unwrap_or(i64::MAX)),
-                limit: limit.map_or(-1, i64::from),
-            },
+            (.., Some(Index::Created)) => Self::Page("id", page),
+            (.., Some(Index::Updated)) => Self::Page("updated_index", page),
             _ => Self::All,
         })
     }
@@ -76,20 +62,11 @@ impl Query {
             Self::Label(label) => select("WHERE label = ?", &[label]),
             Self::PaymentHash(hash) => select("WHERE payment_hash = ?", &[hash]),
             Self::Offer => Vec::new(),
-            Self::Index { column, start, limit } => {
+            Self::Page(column, page) => {
                 let rest = format!("WHERE {column} >= ? ORDER BY {column}, id LIMIT ?");
-                select(&rest, &[start, limit])
+                select(&rest, &[&page.start, &page.limit])
             }
         }
-    }
-}
-
-fn index_column(params: &Params) -> Result<Option<&'static str>, RpcError> {
-    match params.raw("index").map(json::content) {
-        None => Ok(None),
-        Some("created") => Ok(Some("id")),
-        Some("updated") => Ok(Some("updated_index")),
-        Some(_) => Err(params.wrong("index", "unknown index")),
     }
 }
 

@@ -109,13 +109,13 @@ pub(super) fn numbered(db: &Db, index: i64) -> Option<StoredInvoice> {
 pub(super) fn delete(db: &mut Db, profile: Profile, index: i64) {
     db.exec("DELETE FROM invoices WHERE id=?;", &[&index]);
     if profile.counts_changes() {
-        next_index(db, "last_invoices_deleted_index");
+        db.next_index("last_invoices_deleted_index");
     }
 }
 
 /// Deletes the description of an invoice.
 pub(super) fn delete_description(db: &mut Db, index: i64) {
-    let updated = next_index(db, "last_invoices_updated_index");
+    let updated = db.next_index("last_invoices_updated_index");
     let update = "UPDATE invoices SET description = NULL, updated_index = ? WHERE ID = ?;";
     db.exec(update, &[&updated, &index]);
 }
@@ -136,7 +136,7 @@ pub(super) fn insert(db: &mut Db, profile: Profile, invoice: &NewInvoice<'_>) ->
         &invoice.features,
     ];
     if profile.counts_changes() {
-        let index = next_index(db, "last_invoices_created_index");
+        let index = db.next_index("last_invoices_created_index");
         let row: Vec<&dyn ToSql> = std::iter::once(&index as &dyn ToSql).chain(row).collect();
         db.exec(&format!("INSERT INTO invoices (id, {NEW_COLUMNS}) VALUES (?, {NEW_VALUES});"), &row);
         return index;
@@ -149,13 +149,6 @@ pub(super) fn insert(db: &mut Db, profile: Profile, invoice: &NewInvoice<'_>) ->
 const NEW_COLUMNS: &str = "payment_hash, payment_key, state, msatoshi, label, expiry_time, pay_index, \
                            msatoshi_received, paid_timestamp, bolt11, description, features, local_offer_id";
 const NEW_VALUES: &str = "?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?, NULL";
-
-/// Counts up (`lightningd/wait.c:wait_index_increment`).
-fn next_index(db: &mut Db, name: &str) -> i64 {
-    let index = db.intvar(name).unwrap_or(0) + 1;
-    db.set_intvar(name, index);
-    index
-}
 
 impl State {
     /// Marks unpaid invoices whose time is over, and sets the timer for the next one. It is also done before
@@ -193,7 +186,7 @@ impl State {
 }
 
 fn expire(db: &mut Db, id: i64) {
-    let index = next_index(db, "last_invoices_updated_index");
+    let index = db.next_index("last_invoices_updated_index");
     let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
     db.exec(update, &[&Status::Expired.stored(), &index, &id]);
 }

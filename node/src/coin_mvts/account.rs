@@ -1,0 +1,158 @@
+//! Movements of the wallet, and of channels that open and close: what each release makes of them.
+
+use super::movement::{Account, ChainMove, ChannelMove, Movement, Tag};
+use crate::state::State;
+use crate::wallet::output::WalletOutput;
+use bitcoin::hashes::sha256;
+use bitcoin::secp256k1::PublicKey;
+use bitcoin::{OutPoint, Transaction, Txid};
+use leyden_bolt::ChannelId;
+
+/// The funding transaction of a channel is in a block.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelOpen {
+    pub(crate) account: Account,
+    pub(crate) peer: PublicKey,
+    pub(crate) funding: OutPoint,
+    pub(crate) height: u32,
+    pub(crate) capacity_sat: u64,
+    /// What the opener gave away.
+    pub(crate) pushed_msat: u64,
+    /// We opened it.
+    pub(crate) is_opener: bool,
+}
+
+/// The funding output of a channel is spent.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelClose {
+    pub(crate) account: Account,
+    pub(crate) funding: OutPoint,
+    pub(crate) spending_txid: Txid,
+    pub(crate) height: u32,
+    pub(crate) capacity_sat: u64,
+    /// Our balance in it.
+    pub(crate) ours_msat: u64,
+    /// How many outputs the spending transaction has.
+    pub(crate) output_count: u32,
+    /// What of them is ours.
+    pub(crate) paid_sat: u64,
+    /// The output that paid the wallet directly, as that of a mutual close does.
+    pub(crate) to_wallet: Option<OutPoint>,
+}
+
+impl ChannelMove {
+    /// An HTLC has brought us something.
+    pub(crate) fn credit(
+        account: Account,
+        tag: Tag,
+        hash: sha256::Hash,
+        credit_msat: u64,
+        fees_msat: u64,
+    ) -> Self {
+        Self { account, tag, credit_msat, debit_msat: 0, payment_hash: Some(hash), part: None, fees_msat }
+    }
+
+    /// An HTLC has cost us something; `part` is the part and the group of a payment of our own.
+    pub(crate) fn debit(
+        account: Account,
+        tag: Tag,
+        hash: sha256::Hash,
+        debit_msat: u64,
+        fees_msat: u64,
+        part: Option<(u64, u64)>,
+    ) -> Self {
+        Self { account, tag, credit_msat: 0, debit_msat, payment_hash: Some(hash), part, fees_msat }
+    }
+}
+
+impl State {
+    /// An output of the wallet is in a block.
+    pub(crate) fn wallet_deposited(&mut self, outpoint: OutPoint, sat: u64, height: u32) {
+        let deposit = ChainMove::credit(Account::Wallet, Tag::Deposit, outpoint, sat, height);
+        self.coin_movement(&Movement::Chain(deposit));
+    }
+
+    /// A transaction in a block spends these outputs of the wallet.
+    pub(crate) fn wallet_spent(&mut self, outputs: &[WalletOutput], tx: &Transaction, height: u32) {
+        let txid = tx.compute_txid();
+        let debit = |tag, outpoint, sat| {
+            Movement::Chain(ChainMove::debit(Account::Wallet, tag, outpoint, sat, txid, height))
+        };
+        if !self.profile.tells_withdrawals_by_output() {
+            for WalletOutput { outpoint, value_sat, .. } in outputs {
+                self.coin_movement(&debit(Tag::Withdrawal, *outpoint, *value_sat));
+            }
+            return;
+        }
+        for output in outputs {
+            self.coin_movement(&debit(Tag::SpendTrack, output.outpoint, 0));
+        }
+        let mut fee: u64 = outputs.iter().map(|output| output.value_sat).sum();
+        for (vout, output) in (0..).zip(&tx.output) {
+            let sat = output.value.to_sat();
+            fee = fee.saturating_sub(sat);
+            self.coin_movement(&debit(Tag::Withdrawal, OutPoint { txid, vout }, sat));
+        }
+        // With inputs of others, nobody knows whose fee it is.
+        if outputs.len() == tx.input.len() {
+            self.coin_movement(&debit(Tag::ChainFees, OutPoint { txid, vout: 0 }, fee));
+        }
+    }
+
+    /// The wallet has sent coins to somebody else; the transaction is in no block yet.
+    pub(crate) fn wallet_sent(&mut self, outpoint: OutPoint, sat: u64) {
+        let mut deposit = ChainMove::credit(Account::External, Tag::Deposit, outpoint, sat, 0);
+        deposit.originating = Some(Account::Wallet);
+        self.coin_movement(&Movement::Chain(deposit));
+    }
+
+    /// A channel's funding transaction is in a block (`channel_control.c:record_channel_open`).
+    pub(crate) fn channel_opened_movement(&mut self, open: &ChannelOpen) {
+        let ChannelOpen { account, funding, height, capacity_sat, pushed_msat, is_opener, .. } = *open;
+        let tag = if self.profile.tells_withdrawals_by_output() { Tag::Deposit } else { Tag::ChannelOpen };
+        let credit_msat = if is_opener { capacity_sat * 1000 } else { 0 };
+        self.coin_movement(&Movement::Chain(ChainMove {
+            credit_msat,
+            peer: Some(open.peer),
+            extra_tags: if is_opener { vec![Tag::Opener] } else { Vec::new() },
+            ..ChainMove::credit(account, tag, funding, capacity_sat, height)
+        }));
+        if pushed_msat > 0 {
+            let (credit_msat, debit_msat) = if is_opener { (0, pushed_msat) } else { (pushed_msat, 0) };
+            self.coin_movement(&Movement::Channel(ChannelMove {
+                account,
+                tag: Tag::Pushed,
+                credit_msat,
+                debit_msat,
+                payment_hash: None,
+                part: None,
+                fees_msat: 0,
+            }));
+        }
+    }
+
+    /// A channel's funding output is spent (`onchain_control.c:onchaind_funding_spent`).
+    pub(crate) fn channel_closed_movement(&mut self, close: &ChannelClose) {
+        let ChannelClose { account, funding, spending_txid, height, ours_msat, .. } = *close;
+        let debit = |tag, outpoint, sat| ChainMove::debit(account, tag, outpoint, sat, spending_txid, height);
+        if !self.profile.tells_withdrawals_by_output() {
+            return self.coin_movement(&Movement::Chain(ChainMove {
+                debit_msat: ours_msat,
+                output_count: Some(close.output_count),
+                ..debit(Tag::ChannelClose, funding, close.capacity_sat)
+            }));
+        }
+        self.coin_movement(&Movement::Chain(ChainMove {
+            debit_msat: ours_msat.saturating_sub(close.paid_sat * 1000),
+            ..debit(Tag::ChainFees, funding, 0)
+        }));
+        if let Some(outpoint) = close.to_wallet {
+            self.coin_movement(&Movement::Chain(debit(Tag::Withdrawal, outpoint, close.paid_sat)));
+        }
+    }
+
+    /// The channels of `balance_snapshot`, with our balance in msat.
+    pub(super) fn channel_balances(&self) -> Vec<(ChannelId, u64)> {
+        Vec::new()
+    }
+}
