@@ -7,8 +7,10 @@ use leyden_mock_plugins::{Mock, MockPlugin};
 use leyden_protocol::Profile;
 use serde_json::Value;
 
+use crate::amount::Amount;
 use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
 use crate::error::{Error, Result};
+use crate::fundchannel::ChannelPlan;
 use crate::mock_chain::MockChain;
 use crate::mounting::{Mounted, executable};
 use crate::net::Net;
@@ -21,7 +23,7 @@ use crate::run_dir::RunDir;
 #[must_use = "call `start().await`"]
 pub struct NetBuilder {
     nodes: Vec<NodePlan>,
-    pub(crate) line: bool,
+    pub(crate) line: Option<Line>,
     pub(crate) backend: Option<Backend>,
     profile: Profile,
     pub(crate) keep: bool,
@@ -31,6 +33,13 @@ pub struct NetBuilder {
     pub(crate) mistake: Option<Error>,
 }
 
+/// What there is between neighbours of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Line {
+    Connected,
+    Channels(ChannelPlan),
+}
+
 /// A node that shall be.
 struct NodePlan {
     name: String,
@@ -38,6 +47,8 @@ struct NodePlan {
     options: Vec<(String, Value)>,
     /// The net's, unless it has one of its own.
     profile: Option<Profile>,
+    /// The net's, unless it has one of its own.
+    backend: Option<Backend>,
     rules: Rules,
 }
 
@@ -50,7 +61,7 @@ impl NetBuilder {
     pub(crate) fn new() -> Self {
         Self {
             nodes: Vec::new(),
-            line: false,
+            line: None,
             backend: None,
             profile: Profile::default(),
             keep: false,
@@ -58,6 +69,34 @@ impl NetBuilder {
             chain: None,
             mistake: None,
         }
+    }
+
+    /// Lets neighbours of a [line](Net::line) only be connected: without channels, and without coins for them.
+    pub fn without_channels(mut self) -> Self {
+        self.line = Some(Line::Connected);
+        self
+    }
+
+    /// The capacity of the channels of a [line](Net::line), all of it on the side of the node that is named first: 1,000,000 sat without this.
+    pub fn fundamount(self, amount: Amount) -> Self {
+        self.with_channels(|plan| plan.fundamount = amount)
+    }
+
+    /// Whether the channels of a [line](Net::line) are announced, and known to all its nodes when it starts. They are without this.
+    pub fn announce_channels(self, announce: bool) -> Self {
+        self.with_channels(|plan| plan.announce = announce)
+    }
+
+    fn with_channels(mut self, change: impl FnOnce(&mut ChannelPlan)) -> Self {
+        match &mut self.line {
+            Some(Line::Channels(plan)) => change(plan),
+            _ => self.mistaken(
+                Error::test("describing the channels of a net")
+                    .expected("a net made by `Net::line`, with channels")
+                    .advice("between other nodes, open channels with `net.join_nodes` or `net.fundchannel`"),
+            ),
+        }
+        self
     }
 
     /// Adds nodes. `l1`, `l2` … are customary; a name is also the node's in messages, and decides its id.
@@ -78,6 +117,7 @@ impl NetBuilder {
                 plugins: Vec::new(),
                 options: Vec::new(),
                 profile: None,
+                backend: None,
                 rules,
             });
         }
@@ -144,6 +184,18 @@ impl NetBuilder {
         self
     }
 
+    /// The program that plays one of the nodes, whatever plays the others.
+    #[track_caller]
+    pub fn node_backend(mut self, node: &str, backend: Backend) -> Self {
+        self.with(node, |node| node.backend = Some(backend));
+        self
+    }
+
+    /// Whether any node is a real lightningd.
+    pub(crate) fn has_lightningd(&self, backend: Backend) -> bool {
+        self.nodes.iter().any(|plan| plan.backend.unwrap_or(backend) == Backend::Lightningd)
+    }
+
     /// The release that the embedded nodes shall be.
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -170,7 +222,7 @@ impl NetBuilder {
         self
     }
 
-    /// Starts bitcoind and the nodes; in a line, connects neighbours. Ready is a net when every plugin has answered `init`.
+    /// Starts bitcoind and the nodes; in a line, connects neighbours and opens their channels. Ready is a net when every plugin has answered `init`.
     ///
     /// # Errors
     /// If the description has a mistake, a program is missing, or something does not start. Nothing is left running then.
@@ -198,6 +250,7 @@ impl NetBuilder {
             if let Some((chain, at)) = &chain {
                 plan.plugins.insert(0, (Behind::Mock(Box::new(chain.clone().into())), at));
             }
+            let backend = plan.backend.unwrap_or(backend);
             let lease = match backend {
                 Backend::Lightningd => Some(PortLease::take(&surroundings.settings)?),
                 Backend::Embedded => None,
@@ -206,7 +259,12 @@ impl NetBuilder {
                 dir: node_dir(run_dir, &plan.name)?,
                 name: plan.name,
                 bitcoind: bitcoind.cloned(),
-                profile: plan.profile.unwrap_or(profile),
+                // A real lightningd is of one release, whatever the embedded nodes beside it shall be.
+                profile: plan.profile.unwrap_or(if plan.backend == Some(Backend::Lightningd) {
+                    Profile::default()
+                } else {
+                    profile
+                }),
                 plugins: Vec::new(),
                 options: plan.options,
                 port: lease.as_ref().map(PortLease::port),

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | `builder`, `net`, `finish` | [`Net`]: what it shall be, its life, the checks at its end |
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
+//! | `fundchannel`, `channel`, `payment`, `amount` | channels: opened, waited for, paid through; [`Amount`]s with their unit |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
@@ -46,15 +47,18 @@
 //! | [`error`], `last_error` | what a failed test tells its author |
 
 pub mod alias;
+mod amount;
 pub mod backend;
 pub mod backup;
 pub mod bitcoind;
 mod builder;
+mod channel;
 mod database;
 pub mod env;
 pub mod error;
 pub mod event;
 mod finish;
+mod fundchannel;
 pub mod jsonl;
 mod last_error;
 mod layout;
@@ -64,6 +68,7 @@ mod mounting;
 mod net;
 mod node;
 mod only_one;
+mod payment;
 mod plugin;
 mod port;
 pub mod process;
@@ -80,10 +85,12 @@ pub mod timeline;
 pub mod transcript;
 pub mod wait;
 
+pub use amount::{Amount, Units};
 pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
 pub use error::{Error, Fault, Result};
+pub use fundchannel::{FundChannel, FundedChannel, JoinNodes};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, Respond, matching, mock};
 pub use leyden_protocol::Profile;
 pub use leyden_protocol::deprecation::Deprecated;

@@ -13,10 +13,11 @@ use tokio::task::JoinHandle;
 use crate::alias::Names;
 use crate::backend::{Backend, BitcoindAccess, Surroundings};
 use crate::bitcoind::Bitcoind;
-use crate::builder::NetBuilder;
+use crate::builder::{Line, NetBuilder};
 use crate::env::Settings;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
+use crate::fundchannel::ChannelPlan;
 use crate::last_error::LastError;
 use crate::mock_chain::MockChain;
 use crate::node::Node;
@@ -49,7 +50,9 @@ pub struct Net {
 }
 
 impl Net {
-    /// Nodes of which each is connected to the next.
+    /// Nodes of which each is connected to the next and has funded an announced channel with it, which all nodes know of.
+    ///
+    /// [`NetBuilder::without_channels`] leaves it at the connections.
     ///
     /// ```no_run
     /// # async fn test() -> leyden::Result {
@@ -62,7 +65,7 @@ impl Net {
     #[track_caller]
     pub fn line<S: Into<String>>(names: impl IntoIterator<Item = S>) -> NetBuilder {
         let mut builder = Self::builder().nodes(names);
-        builder.line = true;
+        builder.line = Some(Line::Channels(ChannelPlan::default()));
         builder
     }
 
@@ -85,7 +88,8 @@ impl Net {
             run_dir.keep();
         }
         // Whatever fails from here on leaves evidence, and nothing that runs.
-        let mut net = Self::empty(settings, backend, run_dir).map_err(|error| error.at(at))?;
+        let mut net =
+            Self::empty(settings, builder.has_lightningd(backend), run_dir).map_err(|error| error.at(at))?;
         net.replicate = builder.replicate;
         let line = builder.line;
         let started = net.populate(builder, backend, line, at).await;
@@ -98,7 +102,7 @@ impl Net {
         }
     }
 
-    fn empty(settings: Settings, backend: Backend, run_dir: RunDir) -> Result<Self> {
+    fn empty(settings: Settings, has_lightningd: bool, run_dir: RunDir) -> Result<Self> {
         let parent = ParentWatch::start(&settings);
         let background = Background::start()?;
         let watchdog = Arc::new(Watchdog::start(Marker::new(&run_dir.name()))?);
@@ -115,7 +119,7 @@ impl Net {
             last_error: LastError::default(),
             names: Names::default(),
         };
-        if backend == Backend::Lightningd {
+        if has_lightningd {
             let _entered = surroundings.runtime.enter();
             surroundings.relays.listen()?;
         }
@@ -138,7 +142,7 @@ impl Net {
         &mut self,
         builder: NetBuilder,
         backend: Backend,
-        line: bool,
+        line: Option<Line>,
         at: &'static Location<'static>,
     ) -> Result {
         let run_dir = self.run_dir.as_ref().expect("a net has a run directory until it is finished");
@@ -168,12 +172,24 @@ impl Net {
             (None, None) => None,
         };
         self.chain = following;
-        if line {
-            for pair in self.nodes.windows(2) {
-                pair[0].connect(&pair[1]).await?;
-            }
+        match line {
+            None => Ok(()),
+            Some(line) => self.join_line(&self.nodes, line, at).await,
         }
-        Ok(())
+    }
+
+    /// Runs futures at the same time, on the net's own runtime; gives what they give, in their order.
+    pub(crate) async fn at_once<T: Send + 'static>(
+        &self,
+        futures: impl IntoIterator<Item: Future<Output = Result<T>> + Send + 'static>,
+    ) -> Result<Vec<T>> {
+        let running: Vec<_> =
+            futures.into_iter().map(|future| self.surroundings.runtime.spawn(future)).collect();
+        let mut given = Vec::with_capacity(running.len());
+        for task in running {
+            given.push(joined(task).await??);
+        }
+        Ok(given)
     }
 
     /// The nodes, in the order in which they were named: `let [l1, l2] = net.nodes();`.
@@ -317,7 +333,11 @@ async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timel
     let mut tick = every(CHAIN_PACE);
     let mut known = None;
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            // What was mined by the test itself is told at once.
+            () = bitcoind.mined() => {}
+        }
         // A bitcoind that does not answer is the business of those who ask for an answer.
         let Ok(hash) = bitcoind.best_block_hash().await else { continue };
         if known == Some(hash) {

@@ -179,8 +179,16 @@ impl Node {
     /// As [`Node::rpc`].
     #[track_caller]
     pub fn connect(&self, other: &Node) -> impl Future<Output = Result> + Send + use<> {
+        self.connect_at(other, Location::caller())
+    }
+
+    pub(crate) fn connect_at(
+        &self,
+        other: &Node,
+        at: &'static Location<'static>,
+    ) -> impl Future<Output = Result> + Send + use<> {
         let params = json!({"id": other.id(), "host": "127.0.0.1", "port": other.port()});
-        let call = self.rpc("connect", params);
+        let call = self.rpc_at("connect", params, at);
         async move { call.await.map(drop) }
     }
 

@@ -38,7 +38,7 @@ fn ours(all: Transcript) -> Transcript {
 pub(crate) fn custommsg_both_ways() -> Scenario {
     let net = || {
         let knowing = ear().manifest(|manifest| manifest.custommessages = vec![32770]);
-        Net::line(["l1", "l2"]).mount("l1", ear()).mount("l2", knowing)
+        Net::line(["l1", "l2"]).without_channels().mount("l1", ear()).mount("l2", knowing)
     };
     Scenario::new(
         "custom messages go both ways: odd types to everybody, an even one to who says that he knows it",
@@ -70,7 +70,7 @@ async fn talk(net: &Net) -> Result {
 pub(crate) fn custommsg_not_understood() -> Scenario {
     let net = || {
         let watcher = ear().and(Mock::notification("disconnect").expect(1));
-        Net::line(["l1", "l2"]).mount("l2", watcher)
+        Net::line(["l1", "l2"]).without_channels().mount("l2", watcher)
     };
     Scenario::new(
         "an even type that no plugin knows ends the connection with a warning, and no plugin hears of it",

@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 pub(crate) fn peer_accepted() -> Scenario {
     let net = || {
         let door = || Mock::hook("peer_connected").expect(1).named("doorman");
-        Net::line(["l1", "l2"]).mount("l1", door()).mount("l2", door())
+        Net::line(["l1", "l2"]).without_channels().mount("l1", door()).mount("l2", door())
     };
     Scenario::new(
         "each side's plugins are asked about a new peer, and it is connected when all agree",

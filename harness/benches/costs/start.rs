@@ -92,7 +92,7 @@ pub(crate) fn of_a_net(effort: Effort) -> leyden::Result {
         1,
         [
             &mut || {
-                let (took, end) = start(Net::line(["l1", "l2"]))?;
+                let (took, end) = start(Net::line(["l1", "l2"]).without_channels())?;
                 ends.push(end);
                 Ok(took)
             },

@@ -139,7 +139,20 @@ impl Bitcoind {
         amount_sat: u64,
     ) -> impl Future<Output = Result<Txid>> + Send + use<'a> {
         let at = Location::caller();
-        async move { self.pay(address, Amount::from_sat(amount_sat)).await.map_err(|error| error.at(at)) }
+        async move { self.pay(&[(address, amount_sat)]).await.map_err(|error| error.at(at)) }
+    }
+
+    /// As [`Bitcoind::send_to`], to several addresses with one transaction.
+    ///
+    /// # Errors
+    /// As [`Bitcoind::send_to`].
+    #[track_caller]
+    pub fn send_to_many<'a>(
+        &'a self,
+        payments_sat: &'a [(&'a str, u64)],
+    ) -> impl Future<Output = Result<Txid>> + Send + use<'a> {
+        let at = Location::caller();
+        async move { self.pay(payments_sat).await.map_err(|error| error.at(at)) }
     }
 
     /// The private key of the address that blocks are mined to, in WIF: for `importprivkey` and descriptors.
@@ -148,21 +161,18 @@ impl Bitcoind {
         PrivateKey::new(key, Network::Regtest).to_wif()
     }
 
-    async fn pay(&self, address: &str, amount: Amount) -> Result<Txid> {
-        let refused = |error: bitcoin::address::ParseError| {
-            Error::test(format!("paying to {address:?}"))
-                .expected("an address of regtest")
-                .came(error.to_string())
-        };
-        let parsed: Address<_> = address.parse().map_err(refused)?;
-        let script = parsed.require_network(Network::Regtest).map_err(refused)?.script_pubkey();
+    async fn pay(&self, payments_sat: &[(&str, u64)]) -> Result<Txid> {
+        let mut output = payments_sat.iter().map(payment).collect::<Result<Vec<TxOut>>>()?;
+        let amount = output.iter().map(|output| output.value).sum();
+        // The change is an output as well.
+        let outputs = output.len() + 1;
 
         let mut purse = self.wallet.purse.lock().await;
-        let (coins, fee) = self.choose_coins(amount, &mut purse).await?;
+        let (coins, fee) = self.choose_coins(amount, outputs, &mut purse).await?;
         let sum: Amount = coins.iter().map(|coin| coin.amount).sum();
-        let mut output = vec![TxOut { value: amount, script_pubkey: script }];
         let rest = sum - amount - fee;
-        if rest.to_sat() >= DUST_SAT {
+        let change = (rest.to_sat() >= DUST_SAT).then_some(output.len());
+        if change.is_some() {
             output.push(TxOut { value: rest, script_pubkey: self.wallet.mining_address().script_pubkey() });
         }
         let spend = |coin: &Coin| TxIn {
@@ -175,14 +185,19 @@ impl Bitcoind {
         let transaction = self.wallet.sign(transaction, &coins);
         let hex = bitcoin::consensus::encode::serialize_hex(&transaction);
         let txid: Txid = serde_json::from_value(self.rpc("sendrawtransaction", json!([hex])).await?)?;
-        if transaction.output.len() > 1 {
-            purse.outpoints.push(OutPoint::new(txid, 1));
+        if let Some(change) = change {
+            purse.outpoints.push(OutPoint::new(txid, u32::try_from(change).expect("outputs are few")));
         }
         Ok(txid)
     }
 
     /// Coins for an amount and the fee of spending them.
-    async fn choose_coins(&self, amount: Amount, purse: &mut Purse) -> Result<(Vec<Coin>, Amount)> {
+    async fn choose_coins(
+        &self,
+        amount: Amount,
+        outputs: usize,
+        purse: &mut Purse,
+    ) -> Result<(Vec<Coin>, Amount)> {
         let tip = self.block_count().await?;
         let (mut chosen, mut sum, mut needed) = (Vec::new(), Amount::ZERO, amount);
         let mut searched_anew = false;
@@ -196,7 +211,7 @@ impl Bitcoind {
                 index += 1;
                 sum += coin.amount;
                 chosen.push(coin);
-                needed = amount + fee(chosen.len());
+                needed = amount + fee(chosen.len(), outputs);
             } else if purse.height + COINBASE_MATURITY <= tip {
                 self.take_in_next_coinbase(purse).await?;
             } else if !searched_anew {
@@ -239,6 +254,18 @@ impl Bitcoind {
     }
 }
 
-fn fee(inputs: usize) -> Amount {
-    Amount::from_sat(FEE_SAT_PER_VBYTE * (FRAME_VBYTES + INPUT_VBYTES * inputs as u64 + 2 * OUTPUT_VBYTES))
+fn payment((address, amount_sat): &(&str, u64)) -> Result<TxOut> {
+    let refused = |error: bitcoin::address::ParseError| {
+        Error::test(format!("paying to {address:?}"))
+            .expected("an address of regtest")
+            .came(error.to_string())
+    };
+    let parsed: Address<_> = address.parse().map_err(refused)?;
+    let script_pubkey = parsed.require_network(Network::Regtest).map_err(refused)?.script_pubkey();
+    Ok(TxOut { value: Amount::from_sat(*amount_sat), script_pubkey })
+}
+
+fn fee(inputs: usize, outputs: usize) -> Amount {
+    let vbytes = FRAME_VBYTES + INPUT_VBYTES * inputs as u64 + OUTPUT_VBYTES * outputs as u64;
+    Amount::from_sat(FEE_SAT_PER_VBYTE * vbytes)
 }

@@ -125,6 +125,7 @@ impl GenerateBlock<'_> {
             .rpc("generatetoaddress", json!([blocks, address]))
             .await
             .map_err(|error| error.at(at))?;
+        bitcoind.mined.notify_one();
         Ok(serde_json::from_value(hashes)?)
     }
 }

@@ -40,6 +40,8 @@ pub struct Bitcoind {
     wallet: funds::Wallet,
     programs: Programs,
     timeout: std::time::Duration,
+    /// Wakes who waits for blocks that were mined here.
+    mined: tokio::sync::Notify,
     // Dropped last: the others talk to it.
     runner: start::Runner,
 }
@@ -72,7 +74,14 @@ impl Bitcoind {
     ) -> Result<Self> {
         let programs = find(settings).await?;
         let (runner, rpc) = start::Runner::start(&programs.bitcoind, dir, watchdog).await?;
-        Ok(Self { rpc, wallet: funds::Wallet::new(), programs, timeout: settings.timeout, runner })
+        Ok(Self {
+            rpc,
+            wallet: funds::Wallet::new(),
+            programs,
+            timeout: settings.timeout,
+            mined: tokio::sync::Notify::new(),
+            runner,
+        })
     }
 
     /// Calls any RPC; `params` is an array, an object for named parameters, or null for none.
@@ -140,6 +149,11 @@ impl Bitcoind {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.runner.pid()
+    }
+
+    /// Returns when a test has mined blocks or made a reorganisation here.
+    pub(crate) async fn mined(&self) {
+        self.mined.notified().await;
     }
 
     fn deadline(&self) -> Deadline {

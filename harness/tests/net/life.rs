@@ -10,7 +10,7 @@ use crate::on_each_backend;
 #[tokio::test]
 async fn a_name_has_the_id_that_pyln_testing_gives_it() {
     on_each_backend(async |backend| {
-        let net = Net::line(["l1", "l2"]).backend(backend).start().await?;
+        let net = Net::line(["l1", "l2"]).without_channels().backend(backend).start().await?;
         let [l1, l2] = net.nodes();
         assert_eq!(l1.id(), "0266e4598d1d3c415f572a8488830b60f7e744ed9235eb0b1ba93283b315c03518");
         let info = l1.call(cln_rpc::model::requests::GetinfoRequest {}).await?;
@@ -76,7 +76,7 @@ async fn two_embedded_nodes_are_up_at_once() {
     // The first net of a machine may fetch bitcoind.
     Net::builder().nodes(["l1"]).backend(Backend::Embedded).start().await.unwrap().finish().await.unwrap();
     let began = Instant::now();
-    let net = Net::line(["l1", "l2"]).backend(Backend::Embedded).start().await.unwrap();
+    let net = Net::line(["l1", "l2"]).without_channels().backend(Backend::Embedded).start().await.unwrap();
     let took = began.elapsed();
     net.finish().await.unwrap();
     assert!(took < Duration::from_secs(5), "0.4 s is usual; it took {took:?}");

@@ -29,6 +29,7 @@ async fn an_executable_and_a_mock_answer_and_every_frame_is_recorded() {
     on_each_backend(async |backend| {
         let greeter = ShellPlugin::new();
         let net = Net::line(["l1", "l2"])
+            .without_channels()
             .backend(backend)
             .plugin("l1", Plugin::exe(greeter.path()).option("greeting", "hello world"))
             .mount("l2", echo())

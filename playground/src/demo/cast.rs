@@ -22,6 +22,7 @@ pub(super) const PEER_LOG: &str = "peerlog.py";
 pub(super) fn builder(args: &DemoArgs, backend: Backend) -> Result<NetBuilder> {
     let doorman = Plugin::script(DOORMAN, doorman::script()?).option(doorman::OPTION, GREETING);
     let mut builder = Net::line(["l1", "l2", "l3"])
+        .without_channels()
         .backend(backend)
         .plugin("l1", doorman)
         .mount("l1", ear())
