@@ -11,21 +11,24 @@
 //! | `<tx#1>`, `<onion#1>` | a whole transaction, PSBT or onion in the members called so |
 //! | `<bolt11#1>`, `<bolt12#1>` | an invoice or offer, anywhere |
 //! | `<time>`, `<time.3>`, `<iso-time>` | a moment of this century in a member such as `timestamp`: whole seconds, with decimals, ISO 8601 |
+//! | `<scid:l1-l2>` | the short channel id of a channel that the net has opened |
 //! | `<l1-dir>`, `<plugin:NAME>` | a directory that the net named, a plugin's path |
 //! | `<l1-port>`, `<port#1>` | a port behind a loopback address |
 //! | `<id#1>`, `"cln:init#<1>"` | a numeric request id; the counters and process ids in a textual one |
 //!
-//! Payloads stay literal, and so do versions, block heights, short channel ids, amounts, and 32 bytes that are all the
+//! Payloads stay literal, and so do versions, block heights, other short channel ids, amounts, and 32 bytes that are all the
 //! same, because a node never makes such a hash: somebody chose it.
 
+mod names;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 
 use leyden_protocol::json;
 
-use crate::event::{Event, EventKind};
 use crate::layout::Shape;
+
+pub use names::Names;
 
 /// Member names that say "a node id, key, hash or secret", also behind a prefix and `_`: `id` stands for `peer_id` too.
 const IDENTIFIERS: [&str; 18] = [
@@ -62,16 +65,6 @@ const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 /// JSON nested deeper than this is printed as it was sent.
 const DEPTH: usize = 100;
 
-/// What a net knows by name: the values behind the aliases. Events teach it ids, ports and plugins; the net adds its directories.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    /// Node ids and other identifiers, in lowercase hex, with the label of their alias.
-    hex: HashMap<String, Label>,
-    ports: HashMap<u16, String>,
-    /// Ordered backwards, so that a path comes before the path that it continues.
-    paths: BTreeMap<std::cmp::Reverse<String>, String>,
-}
-
 /// How an alias is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Label {
@@ -79,76 +72,6 @@ enum Label {
     Named(String),
     /// Always numbered: `<hash#1>`.
     Numbered(&'static str),
-}
-
-impl Names {
-    /// Prints the path as `<NAME-dir>`, and what is below it as `<NAME-dir>/…`.
-    #[must_use]
-    pub fn directory(mut self, name: &str, path: &Path) -> Self {
-        self.path(path, format!("{name}-dir"));
-        self
-    }
-
-    /// Takes the ids, ports, plugin paths and hashes that an event tells.
-    pub fn learn(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::NodeStarted { id, port } => {
-                if let Some(node) = &event.node {
-                    self.hex.insert(id.clone(), Label::Named(node.clone()));
-                    if *port != 0 {
-                        self.ports.insert(*port, format!("{node}-port"));
-                    }
-                }
-            }
-            EventKind::PluginLaunched { plugin, path, .. } => self.path(path, format!("plugin:{plugin}")),
-            EventKind::Block { hash, .. } => self.identifier(hash),
-            EventKind::Frame { text, .. } => self.learn_value(text, "", 0),
-            _ => {}
-        }
-    }
-
-    fn path(&mut self, path: &Path, label: String) {
-        self.paths.insert(std::cmp::Reverse(path.to_string_lossy().into_owned()), label);
-    }
-
-    fn learn_value(&mut self, raw: &str, name: &str, depth: usize) {
-        match raw.as_bytes().first() {
-            _ if depth > DEPTH => {}
-            Some(b'{') => {
-                for (name, value) in json::members(raw).unwrap_or_default() {
-                    self.learn_value(value, &name, depth + 1);
-                }
-            }
-            Some(b'[') => {
-                for value in json::elements(raw).unwrap_or_default() {
-                    self.learn_value(value, name, depth + 1);
-                }
-            }
-            Some(b'"') if says(name, &IDENTIFIERS) => {
-                let value = content(raw);
-                // An outpoint is a transaction id and an index.
-                let (hash, index) = value.split_once(':').unwrap_or((value, "0"));
-                if index.parse::<u32>().is_ok() {
-                    self.identifier(hash);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes a value that stands where an identifier stands, if it looks like one.
-    fn identifier(&mut self, value: &str) {
-        let label = match value.len() {
-            66 if value.starts_with("02") || value.starts_with("03") => "node",
-            64 | 128 => "hash",
-            _ => return,
-        };
-        let is_hex = value.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        let chosen = value.as_bytes().chunks(2).all(|byte| *byte == value.as_bytes()[..2]);
-        if is_hex && !chosen {
-            self.hex.entry(value.to_owned()).or_insert(Label::Numbered(label));
-        }
-    }
 }
 
 /// Whether a member name is one of the words, or ends in one behind `_`.
@@ -302,6 +225,9 @@ impl<'a> Aliases<'a> {
         let names = self.names;
         match rest.as_bytes()[0] {
             b'0'..=b'9' | b'a'..=b'f' => {
+                if let Some(scid) = self.scid_start(before, rest) {
+                    return Some(scid);
+                }
                 for length in HEX_LENGTHS {
                     if let Some((value, label)) =
                         rest.get(..length).and_then(|hex| names.hex.get_key_value(hex))
@@ -331,6 +257,16 @@ impl<'a> Aliases<'a> {
             }
             _ => None,
         }
+    }
+
+    fn scid_start(&mut self, before: &str, rest: &str) -> Option<(usize, String)> {
+        let digits_end = |text: &str| text.ends_with(|previous: char| previous.is_ascii_alphanumeric());
+        let names = self.names;
+        let (scid, label) = names.scids.iter().find(|(scid, _)| {
+            let after = rest.strip_prefix(scid.as_str());
+            after.is_some_and(|after| !after.starts_with(|next: char| next.is_ascii_alphanumeric()))
+        })?;
+        (!digits_end(before)).then(|| (scid.len(), self.alias(Label::Named(label.clone()), scid)))
     }
 
     fn port(&mut self, token: &str) -> String {

@@ -88,6 +88,15 @@ pub enum EventKind {
         /// Its hash, in hex.
         hash: String,
     },
+    /// The net has opened a channel.
+    ChannelFunded {
+        /// Its short channel id.
+        scid: String,
+        /// The name of the node that funded it.
+        from: String,
+        /// The name of the other node.
+        to: String,
+    },
     /// The author's test did something, such as `connect l1 l2`.
     Step(String),
 }
@@ -115,6 +124,7 @@ impl EventKind {
             | Self::Log(_)
             | Self::DbWrite(_)
             | Self::Block { .. }
+            | Self::ChannelFunded { .. }
             | Self::Step(_) => None,
         }
     }
@@ -152,6 +162,7 @@ impl fmt::Display for EventKind {
             Self::PluginGone { plugin } => write!(f, "{plugin} is gone"),
             Self::DbWrite(write) => write.fmt(f),
             Self::Block { height, hash } => write!(f, "block {height} {hash}"),
+            Self::ChannelFunded { scid, from, to } => write!(f, "channel {scid} from {from} to {to}"),
             Self::Step(step) => write!(f, "step: {step}"),
         }
     }

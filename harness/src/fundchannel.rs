@@ -14,6 +14,7 @@ use crate::amount::{Amount, Units};
 use crate::bitcoind::Bitcoind;
 use crate::builder::Line;
 use crate::error::{Error, Result};
+use crate::event::EventKind;
 use crate::net::Net;
 use crate::node::Node;
 use crate::wait::eventually;
@@ -208,6 +209,10 @@ impl Net {
         )
         .await?;
         let scids = self.scids(&fundings).await?;
+        for ((from, to), scid) in pairs.iter().zip(&scids) {
+            let (from, to) = (from.name().to_owned(), to.name().to_owned());
+            self.timeline().record(None, EventKind::ChannelFunded { scid: scid.clone(), from, to });
+        }
         if plan.announce && plan.wait_for_announce {
             self.announce(&both_ends(pairs), &scids, at).await?;
         }

@@ -87,6 +87,9 @@ fn describe(kind: &EventKind) -> (&'static str, Value) {
         EventKind::DbWrite(write) => {
             ("db-write", json!({"data_version": write.data_version, "writes": write.writes}))
         }
+        EventKind::ChannelFunded { scid, from, to } => {
+            ("channel-funded", json!({"scid": scid, "from": from, "to": to}))
+        }
         EventKind::Block { height, hash } => ("block", json!({"height": height, "hash": hash})),
         EventKind::Step(step) => ("step", json!({"step": step})),
     }

@@ -27,6 +27,8 @@
 //! | `backend`, `fees` | plugins that are the Bitcoin backend; what they make of fees |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made |
+//! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
+//! | `revocation` | revoked commitments and their penalty |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
@@ -34,6 +36,7 @@
 
 mod backend;
 mod chain;
+mod channels;
 mod custommsg;
 mod db_write;
 mod directories;
@@ -48,9 +51,11 @@ mod logs;
 mod manifest;
 mod options;
 mod pass_through;
+mod payments;
 mod peers;
 mod recovery;
 mod releases;
+mod revocation;
 mod rpc_command;
 mod rpc_methods;
 mod rpc_socket;

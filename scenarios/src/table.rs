@@ -38,6 +38,9 @@ macro_rules! every_scenario {
             shelf: shelf_of_starts shelf_of_methods shelf_of_commands shelf_of_peers;
             recovery: recovered;
             releases: old_release;
+            channels: channel_life channel_refused channel_to_another_address;
+            payments: payment_life htlc_verdicts;
+            revocation: commitment_revocation;
             db_write: db_write db_write_refused db_write_versions;
         }
     };

@@ -12,7 +12,7 @@ use leyden_node::{Host, Node, options};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, command_line};
+use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, as_in_pyln_testing, command_line};
 use crate::backup::DbWrite;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
@@ -71,13 +71,14 @@ fn node_config(given: NodeConfig) -> Result<Config> {
 fn arguments(config: &NodeConfig) -> Vec<String> {
     // A node that has started before keeps its port, which other nodes know.
     let addr = format!("127.0.0.1:{}", config.port.unwrap_or(0));
-    let defaults: [(&str, Value); 5] = [
+    let mut defaults: Vec<(&str, Value)> = vec![
         ("developer", Value::Null),
         ("lightning-dir", config.dir.display().to_string().into()),
         ("log-file", config.dir.join("log").display().to_string().into()),
         ("addr", addr.into()),
         ("dev-allow-localhost", Value::Null),
     ];
+    defaults.extend(as_in_pyln_testing());
     command_line(&defaults, config)
 }
 

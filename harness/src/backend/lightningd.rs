@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::log_tail::LogTail;
-use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, command_line};
+use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, as_in_pyln_testing, command_line};
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::process::{Launch, Process, last_lines};
@@ -87,16 +87,13 @@ fn arguments(config: &NodeConfig, port: u16) -> Result<Vec<String>> {
         ("autoconnect-seeker-peers", 0.into()),
         ("announce-addr-discovered", false.into()),
         ("allow-deprecated-apis", false.into()),
-        ("cltv-delta", 6.into()),
-        ("cltv-final", 5.into()),
-        ("watchtime-blocks", 5.into()),
         ("rescan", 1.into()),
         ("dev-bitcoind-poll", 1.into()),
         ("dev-fast-gossip", Value::Null),
         ("dev-allow-localhost", Value::Null),
-        ("dev-no-reconnect", Value::Null),
         ("dev-fail-on-subdaemon-fail", Value::Null),
     ];
+    options.extend(as_in_pyln_testing());
     options.extend(chain);
     Ok(command_line(&options, config))
 }

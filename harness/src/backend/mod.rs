@@ -38,8 +38,12 @@ pub enum Backend {
 pub enum Capability {
     /// Be any release that [`Profile`] knows. A real lightningd is only itself.
     AnyProfile,
-    /// Channels and payments.
+    /// Channels: opened, used by both sides, closed together.
+    Channels,
+    /// Payments: sent, forwarded, received.
     Payments,
+    /// Channels that end on the chain without the other side's consent.
+    OnChain,
     /// Stay alive when two plugins in a chain modify the same `rpc_command`.
     TwoModifiers,
 }
@@ -81,12 +85,14 @@ impl Backend {
     pub fn lacks(self, capability: Capability) -> Option<&'static str> {
         match (self, capability) {
             (Self::Lightningd, Capability::AnyProfile) => Some("an installed lightningd is of one release"),
-            (Self::Embedded, Capability::Payments) => Some("the embedded node has no channels yet"),
+            (Self::Embedded, Capability::Channels) => Some("the embedded node has no channels yet"),
+            (Self::Embedded, Capability::Payments) => Some("the embedded node has no payments yet"),
+            (Self::Embedded, Capability::OnChain) => Some("the embedded node does not act on the chain yet"),
             (Self::Lightningd, Capability::TwoModifiers) => {
                 Some("v26.06.6 frees the first verdict twice and crashes")
             }
             (Self::Embedded, Capability::AnyProfile | Capability::TwoModifiers)
-            | (Self::Lightningd, Capability::Payments) => None,
+            | (Self::Lightningd, Capability::Channels | Capability::Payments | Capability::OnChain) => None,
         }
     }
 }
@@ -156,6 +162,16 @@ impl ConfiguredPlugin {
         let options = self.options.iter().map(|(name, value)| on_command_line(name, value));
         std::iter::once(plugin).chain(options).collect()
     }
+}
+
+/// What pyln-testing passes to every node, so that numbers in tests for it are the same here.
+fn as_in_pyln_testing() -> [(&'static str, Value); 4] {
+    [
+        ("cltv-delta", 6.into()),
+        ("cltv-final", 5.into()),
+        ("watchtime-blocks", 5.into()),
+        ("dev-no-reconnect", Value::Null),
+    ]
 }
 
 /// A node's command line: what a net says of its own accord, the plugins, and what the author of the test says. The author's word counts: his value replaces

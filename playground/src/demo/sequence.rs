@@ -83,6 +83,7 @@ fn told(kind: &EventKind, frame: Option<&str>) -> Option<(Style, String)> {
         EventKind::PluginGone { plugin } => plain(format!("the plugin {plugin} is gone")),
         EventKind::NodeStarted { .. } => plain("is up".to_owned()),
         EventKind::NodeExited { .. } => plain(kind.to_string()),
+        EventKind::ChannelFunded { from, to, .. } => plain(format!("channel {from}-{to}")),
         EventKind::Block { height, .. } => plain(format!("block {height}")),
         EventKind::Step(step) => plain(step.clone()),
         _ => None,
