@@ -148,4 +148,6 @@ pub(crate) enum Timer {
     ExpireInvoices,
     /// Somebody has waited for any invoice to be paid; by number.
     WaitAnyInvoice(u64),
+    /// Somebody has waited for a part of a payment; by number.
+    WaitSendpay(u64),
 }

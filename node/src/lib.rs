@@ -18,6 +18,8 @@
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `channel` | channels, from the first word about them to their end |
+//! | `payment` | payments that the node makes |
+//! | `indexes` | counts of what is created, updated and deleted |
 //! | `db` | SQLite and `db_write` |
 //! | `gossip_store`, `pid_file` | files that other programs read |
 //! | `mailbox`, `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
@@ -36,6 +38,7 @@ mod deprecation;
 pub mod event;
 mod gossip_store;
 pub mod host;
+mod indexes;
 mod input;
 mod jsonrpc;
 mod log;
@@ -43,6 +46,7 @@ mod mailbox;
 mod node;
 pub mod options;
 mod output;
+mod payment;
 mod peer;
 mod pid_file;
 mod plugin;

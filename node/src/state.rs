@@ -12,11 +12,13 @@ use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
+use crate::indexes::IndexWaiters;
 use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::connection::Connections;
 use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
 use crate::output::Output;
+use crate::payment::SendpayWaiters;
 use crate::peer::Peers;
 use crate::pid_file::PidFile;
 use crate::plugin::Plugins;
@@ -78,6 +80,8 @@ pub(crate) struct State {
     pub(crate) rpc_command_complaint: Complaint,
     pub(crate) connections: Connections,
     pub(crate) invoice_waiters: InvoiceWaiters,
+    pub(crate) index_waiters: IndexWaiters,
+    pub(crate) sendpay_waiters: SendpayWaiters,
     /// Set when the node is to leave its main loop, after what is being handled, with this exit code
     /// (`lightningd.c:lightningd_exit`).
     pub(crate) leave: Option<i32>,
@@ -129,6 +133,8 @@ impl State {
             rpc_command_complaint: "",
             connections: Connections::default(),
             invoice_waiters: InvoiceWaiters::default(),
+            index_waiters: IndexWaiters::default(),
+            sendpay_waiters: SendpayWaiters::default(),
             leave: None,
             shutdown: Shutdown::default(),
             peers: Peers::default(),
@@ -174,6 +180,7 @@ impl State {
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),
+            Input::Timer(Timer::WaitSendpay(number)) => self.wait_sendpay_timeout(number),
             Input::Failed(exit) => self.exit = Some(exit),
         }
         if let Some(code) = self.leave.take() {

@@ -13,11 +13,13 @@ mod hook;
 mod life;
 mod manifest;
 mod notification;
+mod payment;
 mod rpc;
 
 use crate::id::IdForm;
 pub use coin_mvts::CoinMovementForm;
 pub use manifest::TakenOption;
+pub use payment::PaymentMember;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

@@ -2,8 +2,9 @@
 
 use super::store::Stored;
 use crate::command::Command;
-use crate::command::page::{Index, Page};
+use crate::command::page::Page;
 use crate::command::params::{Params, Shape, invalid};
+use crate::indexes::Index;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_protocol::message::RpcError;

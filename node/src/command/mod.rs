@@ -16,7 +16,8 @@
 //! | [`makesecret`], [`listnodes`] | what they are called |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
-//! [`crate::peer`], those about blocks and fees in [`crate::chain`], those about coins in [`crate::wallet`].
+//! [`crate::peer`], those about blocks and fees in [`crate::chain`], those about coins in [`crate::wallet`], those about
+//! payments in [`crate::payment`], `wait` in [`crate::indexes`].
 
 pub(crate) mod amount;
 mod datastore;
@@ -101,10 +102,12 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<general::Check>(),
     Row::of::<signmessage::Checkmessage>(),
     Row::of::<crate::peer::control::Connect>(),
+    Row::of::<crate::payment::createonion::Createonion>(),
     Row::of::<datastore::Datastore>(),
     Row::of::<decode::Decode>(),
     Row::of::<datastore::Deldatastore>(),
     Row::of::<invoice::Delinvoice>(),
+    Row::of::<crate::payment::delpay::Delpay>(),
     Row::of::<general::Deprecations>(),
     Row::of::<crate::peer::control::Disconnect>(),
     Row::of::<bitcoind::EstimateFees>(),
@@ -121,14 +124,18 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<datastore::Listdatastore>(),
     Row::of::<invoice::Listinvoices>(),
     Row::of::<listnodes::Listnodes>(),
+    Row::of::<crate::payment::listpays::Listpays>(),
     Row::of::<crate::peer::control::Listpeers>(),
     Row::of::<crate::chain::transactions::Listtransactions>(),
+    Row::of::<crate::payment::listsendpays::Listsendpays>(),
     Row::of::<makesecret::Makesecret>(),
     Row::of::<crate::wallet::address::Newaddr>(),
     Row::of::<general::Notifications>(),
     Row::of::<crate::peer::control::Ping>(),
     Row::of::<crate::plugin::control::Control>(),
     Row::of::<crate::wallet::reservation::Reserveinputs>(),
+    Row::of::<crate::payment::preapprove::Preapproveinvoice>(),
+    Row::of::<crate::payment::preapprove::Preapprovekeysend>(),
     Row::of::<crate::peer::custommsg::Sendcustommsg>(),
     Row::of::<crate::wallet::send::Sendpsbt>(),
     Row::of::<bitcoind::SendRawTransaction>(),
@@ -137,9 +144,11 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::wallet::sign::Signpsbt>(),
     Row::of::<crate::shutdown::Stop>(),
     Row::of::<crate::wallet::reservation::Unreserveinputs>(),
+    Row::of::<crate::indexes::Wait>(),
     Row::of::<invoice::Waitanyinvoice>(),
     Row::of::<crate::chain::waitblockheight::Waitblockheight>(),
     Row::of::<invoice::Waitinvoice>(),
+    Row::of::<crate::payment::waitsendpay::Waitsendpay>(),
 ];
 
 impl State {

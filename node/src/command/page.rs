@@ -2,15 +2,8 @@
 //! (`lightningd/wait.h:enum wait_index`).
 
 use super::params::{Params, invalid};
-use leyden_protocol::json;
+use crate::indexes::Index;
 use leyden_protocol::message::RpcError;
-
-/// By which count a list is ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Index {
-    Created,
-    Updated,
-}
 
 /// A part of a list.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +18,7 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn parse(params: &Params) -> Result<Self, RpcError> {
-        let index = match params.raw("index").map(json::content) {
-            None => None,
-            Some("created") => Some(Index::Created),
-            Some("updated") => Some(Index::Updated),
-            Some(_) => return Err(params.wrong("index", "unknown index")),
-        };
+        let index = Index::parse(params, "index")?;
         let start = params.optional_u64("start")?;
         let limit = params.optional_u32("limit")?;
         if start.is_some_and(|start| start != 0) && index.is_none() {

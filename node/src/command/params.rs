@@ -1,5 +1,6 @@
 //! Parameters of commands, by name or by place (`common/json_param.c`).
 
+use super::amount::parse_msat;
 use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
@@ -169,6 +170,11 @@ impl Params {
         self.unsigned(name, "should be an unsigned 64 bit integer")
     }
 
+    /// A required number of 64 bits.
+    pub(crate) fn u64(&self, name: &str) -> Result<u64, RpcError> {
+        self.optional_u64(name)?.ok_or_else(|| missing(name))
+    }
+
     /// An optional number of 16 bits.
     pub(crate) fn optional_u16(&self, name: &str) -> Result<Option<u16>, RpcError> {
         self.unsigned(name, "should be a 16-bit integer")
@@ -222,6 +228,29 @@ impl Params {
             let mut bytes = [0; 32];
             let decoded = hex::decode_to_slice(json::content(raw), &mut bytes);
             decoded.map(|()| bytes).map_err(|_| self.wrong(name, what))
+        };
+        self.raw(name).map(parse).transpose()
+    }
+
+    /// A required SHA-256.
+    pub(crate) fn sha256(&self, name: &str) -> Result<[u8; 32], RpcError> {
+        self.optional_sha256(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// An optional SHA-256 or secret.
+    pub(crate) fn optional_sha256(&self, name: &str) -> Result<Option<[u8; 32]>, RpcError> {
+        self.optional_bytes32(name, "should be a 32 byte hex value")
+    }
+
+    /// A required amount in msat.
+    pub(crate) fn msat(&self, name: &str) -> Result<u64, RpcError> {
+        self.optional_msat(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// An optional amount in msat.
+    pub(crate) fn optional_msat(&self, name: &str) -> Result<Option<u64>, RpcError> {
+        let parse = |raw| {
+            parse_msat(json::content(raw)).ok_or_else(|| self.wrong(name, "should be a millisatoshi amount"))
         };
         self.raw(name).map(parse).transpose()
     }

@@ -51,6 +51,8 @@ impl State {
         if matches!(input, RpcInput::Closed) {
             self.connections.remove(id);
             self.forget_waiters(id);
+            self.forget_index_waiters(id);
+            self.sendpay_waiters.forget(id);
             return self.out.push(Output::CloseClient(id));
         }
         if self.connections.heard(id).deaf {

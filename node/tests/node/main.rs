@@ -5,6 +5,7 @@ mod commands;
 mod invoices;
 mod messages;
 mod options;
+mod payments;
 mod program;
 mod running;
 mod socket;

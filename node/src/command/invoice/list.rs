@@ -2,9 +2,10 @@
 
 use super::store::{COLUMNS, StoredInvoice};
 use crate::command::Command;
-use crate::command::page::{Index, Page};
+use crate::command::page::Page;
 use crate::command::params::{Params, Shape, invalid};
 use crate::db::Db;
+use crate::indexes::Index;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_bolt::SignedInvoice;
@@ -27,9 +28,8 @@ impl Query {
     fn parse(params: &Params) -> Result<Self, RpcError> {
         let label = params.optional_label("label")?;
         let invstring = params.raw("invstring");
-        let hash = "should be a 32 byte hex value";
-        let payment_hash = params.optional_bytes32("payment_hash", hash)?;
-        let offer = params.optional_bytes32("offer_id", hash)?;
+        let payment_hash = params.optional_sha256("payment_hash")?;
+        let offer = params.optional_sha256("offer_id")?;
         let page = Page::parse(params)?;
         let ways = [label.is_some(), invstring.is_some(), payment_hash.is_some(), offer.is_some()];
         if ways.into_iter().filter(|given| *given).count() > 1 {
@@ -46,8 +46,8 @@ impl Query {
             (Some(label), ..) => Self::Label(label),
             (_, Some(hash), ..) => Self::PaymentHash(hash),
             (_, _, Some(_), _) => Self::Offer,
-            (.., Some(Index::Created)) => Self::Page("id", page),
             (.., Some(Index::Updated)) => Self::Page("updated_index", page),
+            (.., Some(_)) => Self::Page("id", page),
             _ => Self::All,
         })
     }

@@ -1,0 +1,44 @@
+//! Payments that this node makes (`lightningd/pay.c`).
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`store`], [`show`] | the table `payments`; a payment as every command shows it |
+//! | [`code`], [`failure`] | error codes; what is known of a failure, and how it is told |
+//! | [`createonion`] | `createonion` |
+//! | [`outcome`] | what becomes of a payment: rows, waiters, `sendpay_success`, `sendpay_failure` |
+//! | [`waitsendpay`], [`listsendpays`], [`listpays`], [`delpay`] | what they are called |
+//! | [`preapprove`] | `preapproveinvoice`, `preapprovekeysend` |
+
+mod code;
+pub(crate) mod createonion;
+pub(crate) mod delpay;
+mod failure;
+pub(crate) mod listpays;
+pub(crate) mod listsendpays;
+mod outcome;
+pub(crate) mod preapprove;
+mod show;
+mod store;
+pub(crate) mod waitsendpay;
+
+use bitcoin::hex::DisplayHex;
+use std::fmt;
+
+pub(crate) use outcome::PartFailure;
+pub(crate) use waitsendpay::SendpayWaiters;
+
+/// Which payment, which attempt at it, and which part of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PaymentKey {
+    pub(crate) payment_hash: [u8; 32],
+    /// 0 if it is not in parts.
+    pub(crate) partid: u64,
+    /// Attempts at the same invoice are told apart by it.
+    pub(crate) groupid: u64,
+}
+
+impl fmt::Display for PaymentKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.payment_hash.as_hex(), self.partid, self.groupid)
+    }
+}
