@@ -3,9 +3,9 @@
 use super::show::payment_fields;
 use super::store::{self, Payment, Status};
 use crate::command::Command;
+use crate::command::page::Page;
 use crate::command::params::{Params, Shape, invalid};
 use crate::db::Db;
-use crate::indexes::Index;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_bolt::SignedInvoice;
@@ -17,10 +17,7 @@ use serde_json::{Value, json};
 pub(super) struct Query {
     payment_hash: Option<[u8; 32]>,
     status: Option<Status>,
-    index: Index,
-    start: i64,
-    /// -1 for all.
-    limit: i64,
+    page: Page,
 }
 
 /// What `listsendpays` and `listpays` take.
@@ -38,19 +35,11 @@ impl Query {
         let invoice = params.optional_string("bolt11");
         let payment_hash = params.optional_sha256("payment_hash")?;
         let status = status(params)?;
-        let index = Index::parse(params, "index")?;
-        let start = params.optional_u64("start")?.unwrap_or(0);
-        let limit = params.optional_u32("limit")?;
         if payment_hash.is_some() && invoice.is_some() {
             return Err(invalid("Can only specify one of {bolt11} or {payment_hash}"));
         }
-        if start != 0 && index.is_none() {
-            return Err(invalid("Can only specify {start} with {index}"));
-        }
-        if limit.is_some() && index.is_none() {
-            return Err(invalid("Can only specify {limit} with {index}"));
-        }
-        if (payment_hash.is_some() || invoice.is_some()) && start != 0 {
+        let page = Page::parse(params)?;
+        if (payment_hash.is_some() || invoice.is_some()) && page.start != 0 {
             return Err(invalid("Cannot use start with bolt11 or payment_hash"));
         }
         let hash = |text: String| {
@@ -62,16 +51,14 @@ impl Query {
             payment_hash: payment_hash
                 .map_or_else(|| invoice.map(hash).transpose(), |hash| Ok(Some(hash)))?,
             status,
-            index: index.unwrap_or(Index::Created),
-            start: i64::try_from(start).unwrap_or(i64::MAX),
-            limit: limit.map_or(-1, i64::from),
+            page,
         })
     }
 
     pub(super) fn find(&self, db: &Db) -> Vec<Payment> {
         match &self.payment_hash {
             Some(payment_hash) => store::with_hash(db, payment_hash),
-            None => store::in_order(db, self.status, self.index, self.start, self.limit),
+            None => store::in_order(db, self.status, &self.page),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::PaymentKey;
 use super::failure::RouteFailure;
+use crate::command::page::Page;
 use crate::db::Db;
 use crate::indexes::{Index, Subsystem};
 use crate::state::State;
@@ -178,20 +179,15 @@ pub(super) fn select(db: &Db, rest: &str, params: &[&dyn ToSql]) -> Vec<Payment>
 }
 
 /// The parts of one status, or all, in the order of an index.
-pub(super) fn in_order(
-    db: &Db,
-    status: Option<Status>,
-    index: Index,
-    start: i64,
-    limit: i64,
-) -> Vec<Payment> {
-    let column = if index == Index::Updated { "updated_index" } else { "id" };
+pub(super) fn in_order(db: &Db, status: Option<Status>, page: &Page) -> Vec<Payment> {
+    let Page { index, start, limit } = page;
+    let column = if *index == Some(Index::Updated) { "updated_index" } else { "id" };
     match status {
         Some(status) => {
             let rest = format!("WHERE status = ? AND {column} >= ? ORDER BY {column} LIMIT ?");
-            select(db, &rest, &[&status.stored(), &start, &limit])
+            select(db, &rest, &[&status.stored(), start, limit])
         }
-        None => select(db, &format!("WHERE {column} >= ? ORDER BY {column} LIMIT ?"), &[&start, &limit]),
+        None => select(db, &format!("WHERE {column} >= ? ORDER BY {column} LIMIT ?"), &[start, limit]),
     }
 }
 
