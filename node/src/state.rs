@@ -26,6 +26,7 @@ use crate::plugin::hook::order::Hooks;
 use crate::plugin::request::Requests;
 use crate::shutdown::Shutdown;
 use crate::wallet::address::Scripts;
+use crate::wallet::txprepare::Unreleased;
 use crate::world::{Clock, Entropy};
 use bitcoin::Network;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
@@ -95,6 +96,7 @@ pub(crate) struct State {
     pub(crate) outgoing: Outgoing,
     /// What the wallet can spend.
     pub(crate) scripts: Scripts,
+    pub(crate) unreleased: Unreleased,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -144,6 +146,7 @@ impl State {
             watches: Watches::default(),
             outgoing: Outgoing::default(),
             scripts: Scripts::default(),
+            unreleased: Unreleased::new(),
             db: None,
             unversioned_writes: None,
             config,

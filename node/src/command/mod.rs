@@ -99,6 +99,8 @@ fn run<C: Command>(node: &mut State, request: &RpcRequest) -> Result<(), RpcErro
 
 /// Every command, by name.
 pub(crate) const COMMANDS: &[Row] = &[
+    Row::of::<crate::wallet::addpsbt::Addpsbtinput>(),
+    Row::of::<crate::wallet::addpsbt::Addpsbtoutput>(),
     Row::of::<general::Check>(),
     Row::of::<signmessage::Checkmessage>(),
     Row::of::<crate::peer::control::Connect>(),
@@ -112,6 +114,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::peer::control::Disconnect>(),
     Row::of::<bitcoind::EstimateFees>(),
     Row::of::<crate::chain::feerates::Report>(),
+    Row::of::<crate::wallet::fundpsbt::Fundpsbt>(),
     Row::of::<bitcoind::GetChainInfo>(),
     Row::of::<general::Getinfo>(),
     Row::of::<bitcoind::GetRawBlockByHeight>(),
@@ -122,6 +125,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::coin_mvts::list::Listchannelmoves>(),
     Row::of::<listconfigs::Listconfigs>(),
     Row::of::<datastore::Listdatastore>(),
+    Row::of::<crate::wallet::listfunds::Listfunds>(),
     Row::of::<invoice::Listinvoices>(),
     Row::of::<listnodes::Listnodes>(),
     Row::of::<crate::payment::listpays::Listpays>(),
@@ -131,6 +135,8 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<makesecret::Makesecret>(),
     Row::of::<crate::wallet::address::Newaddr>(),
     Row::of::<general::Notifications>(),
+    Row::of::<crate::wallet::withdraw::Multiwithdraw>(),
+    Row::of::<crate::chain::feerates::param::Parsefeerate>(),
     Row::of::<crate::peer::control::Ping>(),
     Row::of::<crate::plugin::control::Control>(),
     Row::of::<crate::wallet::reservation::Reserveinputs>(),
@@ -143,12 +149,17 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<signmessage::Signmessage>(),
     Row::of::<crate::wallet::sign::Signpsbt>(),
     Row::of::<crate::shutdown::Stop>(),
+    Row::of::<crate::wallet::txprepare::Txdiscard>(),
+    Row::of::<crate::wallet::txprepare::Txprepare>(),
+    Row::of::<crate::wallet::txprepare::Txsend>(),
     Row::of::<crate::wallet::reservation::Unreserveinputs>(),
+    Row::of::<crate::wallet::fundpsbt::Utxopsbt>(),
     Row::of::<crate::indexes::Wait>(),
     Row::of::<invoice::Waitanyinvoice>(),
     Row::of::<crate::chain::waitblockheight::Waitblockheight>(),
     Row::of::<invoice::Waitinvoice>(),
     Row::of::<crate::payment::waitsendpay::Waitsendpay>(),
+    Row::of::<crate::wallet::withdraw::Withdraw>(),
 ];
 
 impl State {

@@ -7,17 +7,27 @@
 //! | [`scan`] | outputs found and spent by the transactions of blocks | `wallet/wallet.c` |
 //! | [`reservation`] | outputs kept for somebody, `reserveinputs`, `unreserveinputs` | `wallet/reservation.c` |
 //! | [`select`], [`weight`] | which outputs pay for something | `wallet/reservation.c`, `bitcoin/tx.c` |
+//! | [`param`] | amounts, addresses and outpoints as clients write them | `common/json_param.c` |
 //! | [`fund`] | transactions that the wallet pays for | `plugins/txprepare.c` |
 //! | [`psbt`], [`sign`] | PSBTs, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
+//! | [`fundpsbt`], [`addpsbt`] | `fundpsbt`, `utxopsbt`, `addpsbtoutput`, `addpsbtinput` | `wallet/reservation.c` |
+//! | [`withdraw`], [`txprepare`] | `withdraw`, `multiwithdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
+//! | [`listfunds`] | `listfunds` | `wallet/walletrpc.c` |
 //! | [`send`] | transactions that clients send, `sendpsbt` | `wallet/walletrpc.c` |
 
+pub(crate) mod addpsbt;
 pub(crate) mod address;
 pub(crate) mod fund;
+pub(crate) mod fundpsbt;
+pub(crate) mod listfunds;
 pub(crate) mod output;
+mod param;
 pub(crate) mod psbt;
 pub(crate) mod reservation;
 mod scan;
 mod select;
 pub(crate) mod send;
 pub(crate) mod sign;
+pub(crate) mod txprepare;
 mod weight;
+pub(crate) mod withdraw;

@@ -83,6 +83,14 @@ impl State {
     /// # Errors
     /// 301 if it is not enough, 313 if nothing would be left for emergencies.
     pub(crate) fn select_outputs(&self, need: &Need) -> Result<Selection, RpcError> {
+        self.select_worthwhile(need, need.feerate_per_kw)
+    }
+
+    /// The same, without what costs as much as it is worth at a feerate of its own (`addpsbtinput`).
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn select_worthwhile(&self, need: &Need, min_feerate: u32) -> Result<Selection, RpcError> {
         let mut chosen = Chosen::new(need);
         let mut candidates = self.spendable_outputs(need.minconf).into_iter();
         let (value_sat, all) = match need.value {
@@ -102,7 +110,7 @@ impl State {
                 )));
             };
             let weight = weight::input(&output, need.min_witness_weight);
-            if all || weight::fee(need.feerate_per_kw, weight) < output.value_sat {
+            if all || weight::fee(min_feerate, weight) < output.value_sat {
                 chosen.add(output, weight);
             }
         }
@@ -183,11 +191,7 @@ impl State {
         excess: u64,
         change: u64,
     ) -> Result<(u64, u64), RpcError> {
-        let is_chosen =
-            |output: &WalletOutput| chosen.outputs.iter().any(|one| one.outpoint == output.outpoint);
-        let rest = self.spendable_outputs(1).into_iter().filter(|output| !is_chosen(output));
-        let rest: u64 = rest.map(|output| output.value_sat).sum();
-        let needed = EMERGENCY_SAT.saturating_sub(rest);
+        let needed = self.missing_emergency_sat(&chosen.outputs);
         if needed == 0
             || weight::change_sat(change, feerate, chosen.weight).is_some_and(|change| change >= needed)
         {
@@ -199,6 +203,13 @@ impl State {
             RpcError::new(code::FUND_CANNOT_AFFORD_WITH_EMERGENCY, text)
         })?;
         Ok((excess, change + moved))
+    }
+
+    /// What the wallet lacks for emergencies when these are spent.
+    pub(super) fn missing_emergency_sat(&self, spent: &[WalletOutput]) -> u64 {
+        let is_spent = |output: &WalletOutput| spent.iter().any(|one| one.outpoint == output.outpoint);
+        let rest = self.spendable_outputs(1).into_iter().filter(|output| !is_spent(output));
+        EMERGENCY_SAT.saturating_sub(rest.map(|output| output.value_sat).sum())
     }
 
     /// Everything that the next block could spend and that nobody has reserved.

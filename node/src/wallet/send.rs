@@ -3,14 +3,14 @@
 use super::output::OutputStatus;
 use super::psbt;
 use super::reservation::RESERVATION;
-use super::sign::finalized;
+use super::sign::finalize;
 use crate::chain::broadcast::Broadcast;
 use crate::command::Command;
 use crate::command::params::{Params, Shape};
 use crate::jsonrpc::{Client, RpcRequest};
 use crate::state::State;
 use bitcoin::consensus::encode::serialize_hex;
-use bitcoin::{Psbt, Transaction, Txid};
+use bitcoin::{OutPoint, Psbt, Transaction, Txid};
 use leyden_protocol::message::{RpcError, code};
 use serde_json::json;
 
@@ -22,17 +22,33 @@ pub(crate) struct Sending {
     tx: Transaction,
     /// For how many blocks the inputs were reserved.
     reserve: u32,
-    reply: Reply,
+    by: SentBy,
 }
 
-/// What a command answers when its transaction is sent.
+/// The command by which a transaction is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// The transaction and its id: `sendpsbt`.
+pub(crate) enum SentBy {
     Sendpsbt,
-    /// The PSBT as well, and the reservation that was there before is given up if the transaction cannot be sent:
-    /// `withdraw`, `txsend`.
     Withdraw,
+    Multiwithdraw,
+    Txsend,
+}
+
+impl SentBy {
+    /// Whether the PSBT is in the answer.
+    fn shows_psbt(self) -> bool {
+        matches!(self, Self::Withdraw | Self::Txsend)
+    }
+
+    /// Whether the command has reserved the inputs, and gives them up if the transaction cannot be sent.
+    fn has_reserved(self) -> bool {
+        self != Self::Sendpsbt
+    }
+
+    /// Whether it is known that outputs to no address of the wallet are somebody else's.
+    fn pays_others(self) -> bool {
+        matches!(self, Self::Withdraw | Self::Multiwithdraw)
+    }
 }
 
 /// `sendpsbt psbt [reserve]`.
@@ -47,10 +63,10 @@ impl Command for Sendpsbt {
     const TAKES: &'static [Shape] = &[Shape::required("psbt"), Shape::optional("reserve")];
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let psbt = psbt::param(params, "psbt")?;
+        let mut psbt = psbt::param(params, "psbt")?;
         let reserve = params.optional_integer("reserve")?.unwrap_or(RESERVATION);
         let refuse = |text| RpcError::new(code::LIGHTNINGD, text);
-        let tx = finalized(&psbt).ok_or_else(|| refuse(format!("PSBT not finalizeable {psbt}")))?;
+        let tx = finalize(&mut psbt).ok_or_else(|| refuse(format!("PSBT not finalizeable {psbt}")))?;
         let height = node.topology.height();
         match node.outputs_spent_by(&psbt).iter().find(|output| !output.is_reserved(height)) {
             None => Ok(Self { psbt, tx, reserve }),
@@ -64,7 +80,7 @@ impl Command for Sendpsbt {
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let Self { psbt, tx, reserve } = self;
         let client = request.client.clone();
-        node.send(Sending { client, psbt, tx, reserve, reply: Reply::Sendpsbt });
+        node.send(Sending { client, psbt, tx, reserve, by: SentBy::Sendpsbt });
         Ok(())
     }
 }
@@ -74,13 +90,18 @@ impl State {
     ///
     /// # Errors
     /// If some inputs are not the wallet's, and nobody has signed them.
-    pub(crate) fn sign_and_send(&mut self, client: Client, mut psbt: Psbt) -> Result<(), RpcError> {
+    pub(crate) fn sign_and_send(
+        &mut self,
+        client: Client,
+        mut psbt: Psbt,
+        by: SentBy,
+    ) -> Result<(), RpcError> {
         self.sign_wallet_inputs(&mut psbt);
-        let Some(tx) = finalized(&psbt) else {
+        let Some(tx) = finalize(&mut psbt) else {
             self.unreserve_inputs(&psbt);
             return Err(RpcError::new(code::LIGHTNINGD, format!("Signed PSBT not finalizeable: {psbt}")));
         };
-        self.send(Sending { client, psbt, tx, reserve: RESERVATION, reply: Reply::Withdraw });
+        self.send(Sending { client, psbt, tx, reserve: RESERVATION, by });
         Ok(())
     }
 
@@ -100,11 +121,11 @@ impl State {
         txid: Txid,
         answer: Result<(), String>,
     ) {
-        let Sending { client, psbt, tx, reserve, reply } = sending;
+        let Sending { client, psbt, tx, reserve, by } = sending;
         let raw = serialize_hex(tx);
         if let Err(why) = answer {
             self.stop_broadcast(txid);
-            let once_more = if *reply == Reply::Withdraw { RESERVATION } else { 0 };
+            let once_more = if by.has_reserved() { RESERVATION } else { 0 };
             for output in self.outputs_spent_by(psbt) {
                 if output.status == OutputStatus::Reserved {
                     self.unreserve(&output, reserve + once_more);
@@ -115,8 +136,14 @@ impl State {
         }
         self.store_tx(tx, None);
         self.take_wallet_outputs(tx, None);
+        let others = (0..).zip(&tx.output).filter(|_| by.pays_others());
+        for (vout, output) in others {
+            if self.scripts.key_index(&output.script_pubkey).is_none() {
+                self.wallet_sent(OutPoint { txid, vout }, output.value.to_sat());
+            }
+        }
         let mut result = json!({ "tx": raw, "txid": txid.to_string() });
-        if *reply == Reply::Withdraw {
+        if by.shows_psbt() {
             result["psbt"] = psbt.to_string().into();
         }
         self.reply(client, &result);

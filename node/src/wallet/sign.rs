@@ -90,20 +90,27 @@ fn spent(psbt: &Psbt, place: usize) -> Option<TxOut> {
 }
 
 /// Makes witnesses of signatures, and a transaction of it all. `None` if a signature is missing.
-pub(crate) fn finalized(psbt: &Psbt) -> Option<Transaction> {
-    let mut tx = psbt.unsigned_tx.clone();
-    for (place, input) in psbt.inputs.iter().enumerate() {
-        let is_final = input.final_script_witness.is_some() || input.final_script_sig.is_some();
-        tx.input[place].witness = if is_final {
-            tx.input[place].script_sig = input.final_script_sig.clone().unwrap_or_default();
-            input.final_script_witness.clone().unwrap_or_default()
-        } else if let Some(signature) = &input.tap_key_sig {
-            Witness::p2tr_key_spend(signature)
-        } else {
-            let script = spent(psbt, place)?.script_pubkey;
-            let (key, signature) = input.partial_sigs.iter().next().filter(|_| script.is_p2wpkh())?;
-            Witness::p2wpkh(signature, &key.inner)
+pub(crate) fn finalize(psbt: &mut Psbt) -> Option<Transaction> {
+    for place in 0..psbt.inputs.len() {
+        let script = spent(psbt, place).map(|output| output.script_pubkey);
+        let input = &mut psbt.inputs[place];
+        if input.final_script_witness.is_some() || input.final_script_sig.is_some() {
+            continue;
+        }
+        let witness = match (&input.tap_key_sig, input.partial_sigs.iter().next()) {
+            (Some(signature), _) => Witness::p2tr_key_spend(signature),
+            (None, Some((key, signature))) if script?.is_p2wpkh() => Witness::p2wpkh(signature, &key.inner),
+            _ => return None,
         };
+        input.final_script_witness = Some(witness);
+        input.tap_key_sig = None;
+        input.partial_sigs.clear();
+        input.bip32_derivation.clear();
+    }
+    let mut tx = psbt.unsigned_tx.clone();
+    for (input, signed) in tx.input.iter_mut().zip(&psbt.inputs) {
+        input.script_sig = signed.final_script_sig.clone().unwrap_or_default();
+        input.witness = signed.final_script_witness.clone().unwrap_or_default();
     }
     Some(tx)
 }

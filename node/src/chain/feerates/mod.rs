@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`ranges`] | releases since v23.05: estimates by number of blocks |
 //! | [`named`] | releases before: estimates by what they are for |
+//! | [`param`] | feerates as clients write them, `parsefeerate` |
 
 mod named;
+pub(crate) mod param;
 mod ranges;
 mod weight;
 
@@ -130,6 +132,20 @@ impl State {
         } else {
             self.feerates.ranges.rate(purpose)
         }
+    }
+
+    /// The rate to be in one of the next `blocks` blocks, in sat per kw, if it is known.
+    fn feerate_for_deadline(&self, blocks: u32) -> Option<u32> {
+        if self.profile.estimates_fees_by_name() {
+            self.feerates.named.for_deadline(blocks)
+        } else {
+            self.feerates.ranges.for_deadline(blocks)
+        }
+    }
+
+    /// The least that gets a transaction relayed, in sat per kw.
+    fn feerate_floor(&self) -> u32 {
+        self.feerates.ranges.floor().max(FLOOR)
     }
 
     /// From which rate to which a peer may choose, in sat per kw; without `--ignore-fee-limits`.

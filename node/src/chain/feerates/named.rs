@@ -71,6 +71,15 @@ impl Named {
         })
     }
 
+    /// The rate to be in a block in time: the name that is nearest.
+    pub(super) fn for_deadline(&self, blocks: u32) -> Option<u32> {
+        self.known(match blocks {
+            0..=6 => UNILATERAL_CLOSE,
+            7..=12 => OPENING,
+            _ => MUTUAL_CLOSE,
+        })
+    }
+
     fn known(&self, place: usize) -> Option<u32> {
         Some(self.smoothed[place]).filter(|rate| *rate > 0)
     }

@@ -29,12 +29,17 @@ impl Ranges {
     }
 
     /// The rate to be in a block in time, if it is known.
-    fn for_deadline(&self, blocks: u32) -> Option<u32> {
+    pub(super) fn for_deadline(&self, blocks: u32) -> Option<u32> {
         interpolate(self.newest(), blocks).map(|rate| rate.max(self.floor))
     }
 
     fn smoothed_for_deadline(&self, blocks: u32) -> Option<u32> {
         interpolate(&self.smoothed, blocks)
+    }
+
+    /// What the backend accepts at least; 0 if it has not said yet.
+    pub(super) fn floor(&self) -> u32 {
+        self.floor
     }
 
     /// The rate for this, if it is known.
