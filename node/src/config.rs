@@ -55,6 +55,8 @@ pub struct Config {
     pub min_capacity_sat: u64,
     /// What the node asks of its channels.
     pub channels: channels::Channels,
+    /// `--accept-htlc-tlv-type`: even types that payloads may have though the node does not know them.
+    pub accept_htlc_tlv_types: Vec<u64>,
     /// `--proxy`. Plugins are told; peers are reached without it.
     pub proxy: Option<SocketAddr>,
     /// `--always-use-proxy`, likewise.
@@ -102,6 +104,7 @@ impl Config {
             begged: Vec::new(),
             min_capacity_sat: 10_000,
             channels: channels::Channels::default(),
+            accept_htlc_tlv_types: Vec::new(),
             proxy: None,
             always_use_proxy: false,
             developer: true,

@@ -10,6 +10,7 @@ mod coin_mvts;
 mod database;
 mod features;
 mod hook;
+mod htlc;
 mod life;
 mod manifest;
 mod notification;

@@ -39,8 +39,11 @@ pub struct Peeled {
     pub payload: Vec<u8>,
     /// Shared with the origin, whom nobody knows.
     pub shared_secret: OnionSecret,
-    /// For the next node; `None` if there is none.
-    pub next: Option<OnionPacket>,
+    /// For the next node. Behind the last one there is a packet as well, which nobody can peel: lightningd's hook
+    /// `htlc_accepted` shows it.
+    pub next: OnionPacket,
+    /// Whether this node is the last.
+    pub is_last: bool,
 }
 
 /// Why a packet cannot be made.
@@ -142,13 +145,12 @@ impl OnionPacket {
         let end = payload_end(&plain[..length]).ok_or(PeelError::Payload { shared_secret })?;
         let (payload, rest) = plain.split_at(end);
         let (next_hmac, rest) = rest.split_at(HMAC_LENGTH);
-        let next = (next_hmac != [0; HMAC_LENGTH]).then(|| {
-            let factor = shared_secret.blinding_factor(&ephemeral);
-            let next = ephemeral.mul_tweak(&Secp256k1::verification_only(), &factor);
-            let next = next.expect("a hash is neither zero nor above the order of the curve").serialize();
-            Self([&[VERSION][..], &next, &rest[..length], next_hmac].concat())
-        });
-        Ok(Peeled { payload: payload.to_vec(), shared_secret, next })
+        let factor = shared_secret.blinding_factor(&ephemeral);
+        let next = ephemeral.mul_tweak(&Secp256k1::verification_only(), &factor);
+        let next = next.expect("a hash is neither zero nor above the order of the curve").serialize();
+        let next = Self([&[VERSION][..], &next, &rest[..length], next_hmac].concat());
+        let is_last = next_hmac == [0; HMAC_LENGTH];
+        Ok(Peeled { payload: payload.to_vec(), shared_secret, next, is_last })
     }
 
     /// The packet as it goes over the wire.

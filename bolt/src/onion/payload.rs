@@ -14,6 +14,18 @@ const CURRENT_PATH_KEY: u64 = 12;
 const PAYMENT_METADATA: u64 = 16;
 const TOTAL_AMOUNT_MSAT: u64 = 18;
 
+/// The types of records that have a meaning to nodes, in ascending order.
+pub const KNOWN: [u64; 8] = [
+    AMT_TO_FORWARD,
+    OUTGOING_CLTV_VALUE,
+    SHORT_CHANNEL_ID,
+    PAYMENT_DATA,
+    ENCRYPTED_RECIPIENT_DATA,
+    CURRENT_PATH_KEY,
+    PAYMENT_METADATA,
+    TOTAL_AMOUNT_MSAT,
+];
+
 /// The instructions for one hop. What is not typed stays in [`tlvs`](Self::tlvs).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
@@ -23,7 +35,7 @@ pub struct Payload {
     pub outgoing_cltv_value: u32,
     /// The channel to forward through; the last hop has none.
     pub short_channel_id: Option<ShortChannelId>,
-    /// For the last hop.
+    /// What the last hop needs to put parts together.
     pub payment_data: Option<PaymentData>,
     /// What the invoice asked to be sent along.
     pub payment_metadata: Option<Vec<u8>>,
@@ -90,6 +102,12 @@ impl PayloadError {
 }
 
 impl Payload {
+    /// What all parts of the payment are together, in msat: this HTLC is all if nothing else is said.
+    #[must_use]
+    pub fn total_msat(&self) -> u64 {
+        self.payment_data.map_or(self.amt_to_forward_msat, |data| data.total_msat)
+    }
+
     /// The payload of a hop that forwards.
     #[must_use]
     pub fn forward(
@@ -142,6 +160,19 @@ impl Payload {
         with_length(&self.tlvs.encode())
     }
 
+    /// Reads a layer as a hop that hands the HTLC on does, and as the last hop does, which needs no channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode); if `is_last` is not so, also if there is no channel to forward through.
+    pub fn decode_hop(layer: &[u8], is_last: bool, extra_known: &[u64]) -> Result<Self, PayloadError> {
+        let payload = Self::decode(layer, extra_known)?;
+        if !is_last && payload.short_channel_id.is_none() {
+            return Err(PayloadError::Missing { kind: SHORT_CHANNEL_ID });
+        }
+        Ok(payload)
+    }
+
     /// Reads a layer. `extra_known` are even types that somebody else takes care of (`accept-htlc-tlv-type`).
     ///
     /// # Errors
@@ -159,15 +190,7 @@ impl Payload {
         {
             return Err(PayloadError::Blinded { kind });
         }
-        let known = [
-            AMT_TO_FORWARD,
-            OUTGOING_CLTV_VALUE,
-            SHORT_CHANNEL_ID,
-            PAYMENT_DATA,
-            PAYMENT_METADATA,
-            TOTAL_AMOUNT_MSAT,
-        ];
-        tlvs.check_known(&[&known[..], extra_known].concat())?;
+        tlvs.check_known(&[&KNOWN[..], extra_known].concat())?;
         Ok(Self {
             amt_to_forward_msat: number(AMT_TO_FORWARD, required(&tlvs, AMT_TO_FORWARD)?)?,
             outgoing_cltv_value: cltv(required(&tlvs, OUTGOING_CLTV_VALUE)?)?,
@@ -186,6 +209,23 @@ pub fn with_length(records: &[u8]) -> Vec<u8> {
     write_bigsize(records.len() as u64, &mut layer);
     layer.extend(records);
     layer
+}
+
+/// Where the record of type `kind` begins in a layer, in bytes; its end if there is none. `invalid_onion_payload` tells so.
+#[must_use]
+pub fn offset(layer: &[u8], kind: u64) -> usize {
+    let mut rest = layer;
+    // The length in front.
+    let mut end_of_record = read_bigsize(&mut rest).is_ok().then_some(rest);
+    while let Some(mut record) = end_of_record.filter(|rest| !rest.is_empty()) {
+        let start = layer.len() - record.len();
+        if read_bigsize(&mut record) == Ok(kind) {
+            return start;
+        }
+        let length = read_bigsize(&mut record).ok().and_then(|length| usize::try_from(length).ok());
+        end_of_record = length.and_then(|length| record.get(length..));
+    }
+    layer.len()
 }
 
 fn required(tlvs: &TlvStream, kind: u64) -> Result<&[u8], PayloadError> {

@@ -112,10 +112,8 @@ fn every_hop_peels_its_layer() {
         let peeled = packet.peel(&key(0x41 + number as u8), &[0x42; 32]).unwrap();
         assert_eq!(peeled.payload, hex(payload), "hop {number}");
         assert_eq!(peeled.shared_secret.0.to_lower_hex_string(), SECRETS[number]);
-        match peeled.next {
-            Some(next) => packet = next,
-            None => assert_eq!(number, 4),
-        }
+        assert_eq!(peeled.is_last, number == 4);
+        packet = peeled.next;
     }
 }
 
@@ -254,8 +252,8 @@ proptest! {
             let peeled = packet.peel(secret, b"payment").unwrap();
             prop_assert_eq!(&peeled.payload, &hop.payload);
             prop_assert_eq!(peeled.shared_secret, secrets[number]);
-            prop_assert_eq!(peeled.next.is_none(), number + 1 == hops.len());
-            packet = peeled.next.unwrap_or(packet);
+            prop_assert_eq!(peeled.is_last, number + 1 == hops.len());
+            packet = peeled.next;
         }
         let erring = erring.index(hops.len());
         let made = FailureOnion::create(&secrets[erring], &message);

@@ -20,7 +20,6 @@ const IGNORED: &[Ignored] = &[
     Ignored {
         owner: LIGHTNINGD,
         with_value: &[
-            "accept-htlc-tlv-type",
             "announce-addr",
             "announce-addr-discovered",
             "announce-addr-discovered-port",

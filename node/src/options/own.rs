@@ -71,6 +71,16 @@ pub(crate) const REST: &[Opt] = &[
         },
     )
     .multi(),
+    Opt::value(
+        "accept-htlc-tlv-type",
+        "take payloads with this even type, which plugins know",
+        Shape::Int,
+        |config, value| {
+            config.accept_htlc_tlv_types.push(number(value)?);
+            Ok(())
+        },
+    )
+    .multi(),
     Opt::value("log-level", "io, trace, debug, info, unusual or broken", Shape::Text, log_level)
         .shown(|config| Some(config.log_level.name().to_owned())),
     Opt::value(
