@@ -1,4 +1,4 @@
-//! Invoices: the notification `invoice_creation`.
+//! Invoices: the notification `invoice_creation`, and invoices that somebody else has written.
 
 use leyden::{Mock, Net, Result};
 use serde_json::json;
@@ -44,5 +44,46 @@ async fn make_invoices(net: &Net) -> Result {
     let decoded = l1.rpc("decode", json!([made["bolt11"]])).await?;
     assert_eq!((&decoded["payment_hash"], &decoded["amount_msat"]), (&json!(hash), &json!(25_000)));
     assert_eq!(decoded["payee"], l1.id());
+    Ok(())
+}
+
+pub(crate) fn invoice_signed() -> Scenario {
+    Scenario::new(
+        "a node signs an invoice that another one has written, and takes it for its own if it is given the preimage",
+        || {
+            Net::builder()
+                .nodes(["l1", "l2"])
+                .mount("l1", Mock::notification("invoice_creation").expect(1).named("clerk"))
+        },
+        |net| Box::pin(sign_invoices(net)),
+    )
+    .golden("l1", "clerk")
+}
+
+async fn sign_invoices(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    let preimage = "33".repeat(32);
+    let written = json!({"amount_msat": 7, "label": "there", "description": "a loan", "preimage": preimage});
+    let written = l2.rpc("invoice", written).await?["bolt11"].take();
+    let decoded = l1.rpc("decode", json!([written])).await?;
+    assert_eq!(decoded["payee"], l2.id());
+
+    let signed = l1.rpc("signinvoice", json!([written])).await?["bolt11"].take();
+    let ours = l1.rpc("decode", json!([signed])).await?;
+    assert_eq!((&ours["payee"], &ours["payment_hash"]), (&json!(l1.id()), &decoded["payment_hash"]));
+    assert_eq!(l1.rpc("listinvoices", json!([])).await?, json!({"invoices": []}), "it is signed and no more");
+
+    let wrong = l1.rpc("createinvoice", json!([written, "here", "44".repeat(32)])).await;
+    let wrong = wrong.expect_err("that is not its preimage");
+    assert!(wrong.code() == -32602 && wrong.to_string().contains("Incorrect preimage"), "{wrong}");
+    let created = l1.rpc("createinvoice", json!([written, "here", preimage])).await?;
+    assert_eq!(created["bolt11"], signed);
+    assert_eq!((&created["label"], &created["status"]), (&json!("here"), &json!("unpaid")));
+    assert_eq!((&created["description"], &created["amount_msat"]), (&json!("a loan"), &json!(7)));
+    assert_eq!(l1.rpc("listinvoices", json!(["here"])).await?["invoices"], json!([created]));
+    let again = l1.rpc("createinvoice", json!([written, "here", preimage])).await;
+    let again = again.expect_err("the label is taken");
+    assert!(again.code() == 900 && again.to_string().contains("Duplicate label"), "{again}");
+    heard(net, "l1", "clerk", "invoice_creation", 1).await?;
     Ok(())
 }

@@ -26,7 +26,7 @@
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
 //! | `backend`, `fees` | plugins that are the Bitcoin backend; what they make of fees |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
-//! | `invoices` | invoices that are made |
+//! | `invoices` | invoices that are made, or signed for somebody else |
 //! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
 //! | `revocation` | revoked commitments and their penalty |
 //! | `faults` | plugins that die or talk nonsense |

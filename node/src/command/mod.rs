@@ -7,7 +7,7 @@
 //! | [`amount`] | amounts of money as clients write them |
 //! | [`general`] | `getinfo`, `notifications`, `deprecations`, `check` |
 //! | [`help`] | `help` |
-//! | [`invoice`] | `invoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
+//! | [`invoice`] | `invoice`, `createinvoice`, `signinvoice`, `listinvoices`, `delinvoice`, `waitinvoice`, `waitanyinvoice` |
 //! | [`decode`] | `decode` |
 //! | [`listconfigs`] | `listconfigs` |
 //! | [`setconfig`] | `setconfig` |
@@ -104,6 +104,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<general::Check>(),
     Row::of::<signmessage::Checkmessage>(),
     Row::of::<crate::peer::control::Connect>(),
+    Row::of::<invoice::Createinvoice>(),
     Row::of::<crate::payment::createonion::Createonion>(),
     Row::of::<datastore::Datastore>(),
     Row::of::<decode::Decode>(),
@@ -146,6 +147,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::wallet::send::Sendpsbt>(),
     Row::of::<bitcoind::SendRawTransaction>(),
     Row::of::<setconfig::Setconfig>(),
+    Row::of::<invoice::Signinvoice>(),
     Row::of::<signmessage::Signmessage>(),
     Row::of::<crate::wallet::sign::Signpsbt>(),
     Row::of::<crate::shutdown::Stop>(),

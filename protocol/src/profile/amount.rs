@@ -14,9 +14,9 @@ impl Profile {
         }
     }
 
-    /// The members of `invoice_creation`, in order.
+    /// The members of `invoice_creation` and `invoice_payment`, in order.
     #[must_use]
-    pub const fn invoice_creation_members(self) -> [&'static str; 3] {
+    pub const fn invoice_notification_members(self) -> [&'static str; 3] {
         match self {
             Self::Manual => ["label", "preimage", "msat"],
             _ => ["msat", "preimage", "label"],

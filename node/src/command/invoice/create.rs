@@ -1,6 +1,6 @@
 //! `invoice` (`lightningd/invoice.c:json_invoice`).
 
-use super::list::unescaped;
+use super::hints::Wanted;
 use super::store::{self, NewInvoice};
 use crate::command::Command;
 use crate::command::amount::parse_msat;
@@ -12,24 +12,20 @@ use crate::world::unix_seconds;
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Network, ScriptBuf};
-use leyden_bolt::ShortChannelId;
 use leyden_bolt::invoice::{Description, payment_secret};
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// Codes of `common/jsonrpc_errors.h`.
-mod invoice_code {
-    pub(super) const LABEL_ALREADY_EXISTS: i64 = 900;
-    pub(super) const PREIMAGE_ALREADY_EXISTS: i64 = 901;
+pub(super) mod invoice_code {
+    pub(in super::super) const LABEL_ALREADY_EXISTS: i64 = 900;
+    pub(in super::super) const PREIMAGE_ALREADY_EXISTS: i64 = 901;
     pub(super) const HINTS_GAVE_NO_ROUTES: i64 = 902;
 }
 
 /// `expiry` if it is not given: seven days.
 const EXPIRY_SECONDS: u64 = 604_800;
-
-/// `cltv` if it is not given: lightningd's `--cltv-final` on a test network.
-const CLTV_FINAL: u32 = 10;
 
 /// The longest description in bytes (`BOLT11_FIELD_BYTE_LIMIT`).
 const DESCRIPTION_LIMIT: usize = 639;
@@ -48,8 +44,8 @@ pub(crate) struct Invoice {
     expiry_seconds: u64,
     fallbacks: Vec<String>,
     preimage: Option<[u8; 32]>,
-    /// Whether hints of particular channels are wanted.
-    private_channels: bool,
+    /// The channels that are to be shown.
+    hints: Wanted,
     cltv: u32,
 }
 
@@ -67,7 +63,7 @@ impl Command for Invoice {
         Shape::optional("deschashonly"),
     ];
 
-    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let wanted = Self {
             amount_msat: amount(params)?,
             label: params.label("label")?,
@@ -75,8 +71,8 @@ impl Command for Invoice {
             expiry_seconds: params.optional_u64("expiry")?.unwrap_or(EXPIRY_SECONDS),
             fallbacks: fallbacks(params)?,
             preimage: params.optional_bytes32("preimage", "should be 64 hex digits")?,
-            private_channels: private_channels(params)?,
-            cltv: params.optional_integer("cltv")?.unwrap_or(CLTV_FINAL),
+            hints: wanted_hints(params)?,
+            cltv: params.optional_integer("cltv")?.unwrap_or(node.config.channels.cltv_final.into()),
             hash_only: params.optional_bool("deschashonly")?.unwrap_or(false),
         };
         if wanted.label.len() > LABEL_LIMIT {
@@ -92,66 +88,91 @@ impl Command for Invoice {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let fallbacks = self.fallbacks.iter().map(|text| fallback(text)).collect::<Result<_, _>>()?;
-        if self.private_channels {
-            // There are no channels to be exposed.
-            let text = "None of those hints were suitable local channels";
-            return Err(RpcError::new(invoice_code::HINTS_GAVE_NO_ROUTES, text));
+        let issued = self.issue(node)?;
+        let mut result = json!({
+            "payment_hash": hex::encode(issued.payment_hash),
+            "expires_at": issued.expires_at,
+            "bolt11": issued.bolt11,
+            "payment_secret": hex::encode(issued.payment_secret),
+            "created_index": issued.created_index,
+        });
+        for (name, text) in issued.warnings {
+            result[name] = text.into();
         }
+        node.reply(&request.client, &result);
+        Ok(())
+    }
+}
+
+/// An invoice that was just made.
+pub(crate) struct Issued {
+    payment_hash: [u8; 32],
+    pub(crate) payment_secret: [u8; 32],
+    bolt11: String,
+    expires_at: i64,
+    created_index: i64,
+    warnings: Vec<(&'static str, &'static str)>,
+}
+
+impl Invoice {
+    /// One over any amount, for a payment that brings its preimage.
+    pub(crate) fn backfill(label: String, description: String, preimage: [u8; 32], cltv: u32) -> Self {
+        Self {
+            amount_msat: None,
+            label,
+            hash_only: description.len() > DESCRIPTION_LIMIT,
+            description,
+            expiry_seconds: EXPIRY_SECONDS,
+            fallbacks: Vec::new(),
+            preimage: Some(preimage),
+            hints: Wanted::IfNonePublic,
+            cltv,
+        }
+    }
+
+    /// Makes the invoice, stores it and tells of it.
+    pub(crate) fn issue(self, node: &mut State) -> Result<Issued, RpcError> {
+        let fallbacks = self.fallbacks.iter().map(|text| fallback(text)).collect::<Result<_, _>>()?;
+        let hints = node.route_hints(&self.hints, self.amount_msat).ok_or_else(|| {
+            let text = "None of those hints were suitable local channels";
+            RpcError::new(invoice_code::HINTS_GAVE_NO_ROUTES, text)
+        })?;
         let preimage = self.preimage.unwrap_or_else(|| node.entropy.draw());
         let payment_hash = sha256::Hash::hash(&preimage).to_byte_array();
-        self.refuse_duplicate(node.stored(), &payment_hash)?;
+        refuse_duplicate(node.stored(), &payment_hash, &self.label)?;
 
         let created_at = unix_seconds((node.clock)());
         let expires_at = created_at.checked_add(self.expiry_seconds).map(i64::try_from);
         let Some(Ok(expires_at)) = expires_at else {
             return Err(refused_value("expiry", "should end in this era", self.expiry_seconds));
         };
-        let invoice = self.bolt11(node, created_at, payment_hash, payment_secret(&preimage), fallbacks);
+        let mut invoice = self.bolt11(node, created_at, payment_hash, payment_secret(&preimage), fallbacks);
+        invoice.routes = hints.routes;
         // All else that may not fit has been looked at.
         let too_much = |_| refused_value("amount_msat", BAD_AMOUNT, self.amount_msat.unwrap_or_default());
         let bolt11 = invoice.sign(&node.node_key).map_err(too_much)?;
-        let features = invoice.features.as_be_bytes();
+        let new = NewInvoice {
+            payment_hash,
+            preimage,
+            amount_msat: self.amount_msat,
+            label: &self.label,
+            expires_at,
+            bolt11: &bolt11,
+            description: &self.description,
+            features: invoice.features.as_be_bytes(),
+        };
         let profile = node.profile;
-        let created_index = store::insert(
-            node.db(),
-            profile,
-            &NewInvoice {
-                payment_hash,
-                preimage,
-                amount_msat: self.amount_msat,
-                label: &self.label,
-                expires_at,
-                bolt11: &bolt11,
-                description: &self.description,
-                features,
-            },
-        );
+        let created_index = store::insert(node.db(), profile, &new);
         node.expire_invoices();
-        self.notify(node, &preimage);
-        let result = json!({
-            "payment_hash": hex::encode(payment_hash),
-            "expires_at": expires_at,
-            "bolt11": bolt11,
-            "payment_secret": hex::encode(invoice.payment_secret),
-            "created_index": created_index,
-            "warning_capacity": "Insufficient incoming channel capacity to pay invoice",
-        });
-        node.reply(&request.client, &result);
-        Ok(())
-    }
-}
-
-impl Invoice {
-    fn refuse_duplicate(&self, db: &Db, payment_hash: &[u8; 32]) -> Result<(), RpcError> {
-        if store::exists(db, "payment_hash", payment_hash) {
-            return Err(RpcError::new(invoice_code::PREIMAGE_ALREADY_EXISTS, "preimage already used"));
-        }
-        if store::exists(db, "label", &self.label) {
-            let text = format!("Duplicate label '{}'", self.label);
-            return Err(RpcError::new(invoice_code::LABEL_ALREADY_EXISTS, text));
-        }
-        Ok(())
+        node.notify_of_invoice("invoice_creation", &self.label, &preimage, self.amount_msat);
+        Ok(Issued {
+            payment_hash,
+            payment_secret: invoice.payment_secret,
+            bolt11,
+            expires_at,
+            created_index,
+            warnings: hints.warnings,
+        })
     }
 
     fn bolt11(
@@ -182,18 +203,18 @@ impl Invoice {
             routes: Vec::new(),
         }
     }
+}
 
-    fn notify(&self, node: &mut State, preimage: &[u8; 32]) {
-        let member = |name| match name {
-            "msat" => self.amount_msat.map(|msat| node.profile.invoice_msat(msat)),
-            "preimage" => Some(hex::encode(preimage).into()),
-            _ => Some(unescaped(&self.label).into()),
-        };
-        let members = node.profile.invoice_creation_members();
-        let fields: Map<_, _> =
-            members.into_iter().filter_map(|name| Some((name.to_owned(), member(name)?))).collect();
-        node.notify("invoice_creation", fields.into());
+/// Refuses an invoice whose preimage or label another one has.
+fn refuse_duplicate(db: &Db, payment_hash: &[u8; 32], label: &str) -> Result<(), RpcError> {
+    if store::exists(db, "payment_hash", payment_hash) {
+        return Err(RpcError::new(invoice_code::PREIMAGE_ALREADY_EXISTS, "preimage already used"));
     }
+    if store::exists(db, "label", &label) {
+        let text = format!("Duplicate label '{label}'");
+        return Err(RpcError::new(invoice_code::LABEL_ALREADY_EXISTS, text));
+    }
+    Ok(())
 }
 
 /// What is wrong with an amount.
@@ -235,20 +256,22 @@ fn fallback(text: &str) -> Result<ScriptBuf, RpcError> {
 }
 
 /// `exposeprivatechannels`: a boolean, a channel or several.
-fn private_channels(params: &Params) -> Result<bool, RpcError> {
+fn wanted_hints(params: &Params) -> Result<Wanted, RpcError> {
     let name = "exposeprivatechannels";
-    let Some(raw) = params.raw(name).filter(|raw| json::boolean(raw).is_none()) else { return Ok(false) };
-    let is_short_channel_id = |text: &str| text.parse::<ShortChannelId>().is_ok();
-    match json::elements(raw) {
-        Some(elements) => {
-            if let Some(bad) = elements.iter().find(|element| !is_short_channel_id(json::content(element))) {
-                return Err(wrong_token(name, "should be a short channel id", bad));
-            }
-            Ok(!elements.is_empty())
-        }
-        None if is_short_channel_id(json::content(raw)) => Ok(true),
-        None => Err(params.wrong(name, "should be a short_channel_id of form NxNxN")),
+    let Some(raw) = params.raw(name) else { return Ok(Wanted::IfNonePublic) };
+    if let Some(private) = json::boolean(raw) {
+        return Ok(if private { Wanted::All } else { Wanted::Public });
     }
+    if let Some(elements) = json::elements(raw) {
+        let channel = |element: &&str| {
+            let parsed = json::content(element).parse();
+            parsed.map_err(|_| wrong_token(name, "should be a short channel id", element))
+        };
+        return elements.iter().map(channel).collect::<Result<_, _>>().map(Wanted::These);
+    }
+    let channel = json::content(raw).parse();
+    let channel = channel.map_err(|_| params.wrong(name, "should be a short_channel_id of form NxNxN"))?;
+    Ok(Wanted::These(vec![channel]))
 }
 
 #[cfg(test)]

@@ -111,6 +111,12 @@ pub(super) fn invoice_json(node: &State, invoice: &StoredInvoice) -> Value {
         json["amount_msat"] = node.amount(amount_msat);
     }
     json["status"] = Value::from(invoice.status.name());
+    if let Some(receipt) = &invoice.receipt {
+        json["pay_index"] = Value::from(receipt.pay_index);
+        json["amount_received_msat"] = node.amount(receipt.received_msat);
+        json["paid_at"] = Value::from(receipt.paid_at);
+        json["payment_preimage"] = Value::from(hex::encode(invoice.preimage));
+    }
     if let Some(description) = &invoice.description {
         json["description"] = Value::from(&**description);
     }

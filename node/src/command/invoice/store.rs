@@ -5,6 +5,7 @@ use crate::input::Timer;
 use crate::output::Output;
 use crate::state::State;
 use crate::world::unix_seconds;
+use leyden_bolt::Features;
 use leyden_protocol::Profile;
 use rusqlite::{Row, ToSql};
 use std::time::Duration;
@@ -16,6 +17,7 @@ const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Unpaid,
+    Paid,
     Expired,
 }
 
@@ -23,17 +25,23 @@ impl Status {
     const fn stored(self) -> i64 {
         match self {
             Self::Unpaid => 0,
+            Self::Paid => 1,
             Self::Expired => 2,
         }
     }
 
     fn from_stored(stored: i64) -> Self {
-        if stored == Self::Expired.stored() { Self::Expired } else { Self::Unpaid }
+        match stored {
+            1 => Self::Paid,
+            2 => Self::Expired,
+            _ => Self::Unpaid,
+        }
     }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Unpaid => "unpaid",
+            Self::Paid => "paid",
             Self::Expired => "expired",
         }
     }
@@ -54,28 +62,71 @@ pub(super) struct NewInvoice<'a> {
 }
 
 /// A stored invoice.
-pub(super) struct StoredInvoice {
-    pub(super) created_index: i64,
+#[derive(Debug)]
+pub(crate) struct StoredInvoice {
+    pub(crate) created_index: i64,
     /// 0 if it was never changed.
     pub(super) updated_index: i64,
     pub(super) payment_hash: [u8; 32],
+    pub(crate) preimage: [u8; 32],
     pub(super) status: Status,
-    pub(super) amount_msat: Option<u64>,
+    /// There once it is paid.
+    pub(super) receipt: Option<Receipt>,
+    pub(crate) amount_msat: Option<u64>,
     /// With its JSON escapes.
-    pub(super) label: String,
+    pub(crate) label: String,
     pub(super) expires_at: i64,
     pub(super) bolt11: String,
     /// `None` once `delinvoice` has removed it.
     pub(super) description: Option<String>,
+    pub(crate) features: Features,
+}
+
+/// How an invoice was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Receipt {
+    /// Its place among those that were paid, from 1.
+    pub(super) pay_index: i64,
+    pub(super) received_msat: u64,
+    /// Seconds since 1970.
+    pub(super) paid_at: i64,
 }
 
 /// The columns that [`StoredInvoice::read`] reads.
-pub(super) const COLUMNS: &str =
-    "id, updated_index, payment_hash, state, msatoshi, label, expiry_time, bolt11, description";
+pub(super) const COLUMNS: &str = "id, updated_index, payment_hash, state, msatoshi, label, expiry_time, bolt11, description, payment_key, \
+     pay_index, msatoshi_received, paid_timestamp, features";
 
 impl StoredInvoice {
+    /// One that nobody has paid.
+    #[cfg(test)]
+    pub(super) fn unpaid(preimage: [u8; 32], amount_msat: Option<u64>, features: Features) -> Self {
+        Self {
+            created_index: 1,
+            updated_index: 0,
+            payment_hash: [0; 32],
+            preimage,
+            status: Status::Unpaid,
+            receipt: None,
+            amount_msat,
+            label: String::new(),
+            expires_at: 0,
+            bolt11: String::new(),
+            description: None,
+            features,
+        }
+    }
+
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let amount: Option<i64> = row.get(4)?;
+        let features: Option<Vec<u8>> = row.get(13)?;
+        let receipt = match row.get(10)? {
+            None => None,
+            Some(pay_index) => Some(Receipt {
+                pay_index,
+                received_msat: row.get::<_, i64>(11)?.cast_unsigned(),
+                paid_at: row.get(12)?,
+            }),
+        };
         Ok(Self {
             created_index: row.get(0)?,
             updated_index: row.get(1)?,
@@ -86,6 +137,9 @@ impl StoredInvoice {
             expires_at: row.get(6)?,
             bolt11: row.get(7)?,
             description: row.get(8)?,
+            preimage: row.get(9)?,
+            receipt,
+            features: Features::from_be_bytes(features.unwrap_or_default()),
         })
     }
 }
@@ -103,6 +157,32 @@ pub(super) fn labelled(db: &Db, label: &str) -> Option<StoredInvoice> {
 /// The invoice with this `created_index`.
 pub(super) fn numbered(db: &Db, index: i64) -> Option<StoredInvoice> {
     db.rows(&format!("SELECT {COLUMNS} FROM invoices WHERE id = ?"), &[&index], StoredInvoice::read).pop()
+}
+
+/// The invoice with this payment hash.
+pub(super) fn with_hash(db: &Db, payment_hash: &[u8; 32]) -> Option<StoredInvoice> {
+    let select = format!("SELECT {COLUMNS} FROM invoices WHERE payment_hash = ?");
+    db.rows(&select, &[payment_hash], StoredInvoice::read).pop()
+}
+
+/// The first invoice that was paid after the one with this `pay_index`.
+pub(super) fn paid_after(db: &Db, pay_index: i64) -> Option<StoredInvoice> {
+    let select = format!(
+        "SELECT {COLUMNS} FROM invoices WHERE pay_index IS NOT NULL AND pay_index > ? ORDER BY pay_index LIMIT 1"
+    );
+    db.rows(&select, &[&pay_index], StoredInvoice::read).pop()
+}
+
+/// Notes that an unpaid invoice is paid, at `now` in seconds since 1970.
+pub(super) fn resolve(db: &mut Db, profile: Profile, index: i64, received_msat: u64, now: i64) {
+    let pay_index = db.intvar("next_pay_index").unwrap_or(1);
+    db.set_intvar("next_pay_index", pay_index + 1);
+    let updated = if profile.counts_changes() { db.next_index("last_invoices_updated_index") } else { 0 };
+    let update = "UPDATE invoices SET state=?, pay_index=?, msatoshi_received=?, paid_timestamp=?, paid_txid=NULL, \
+                  paid_outnum=NULL, updated_index=? WHERE id=?;";
+    let row: [&dyn ToSql; 6] =
+        [&Status::Paid.stored(), &pay_index, &received_msat.cast_signed(), &now, &updated, &index];
+    db.exec(update, &row);
 }
 
 /// Deletes an invoice.
@@ -180,7 +260,8 @@ impl State {
         self.db().exec(update, &[&Status::Expired.stored(), &Status::Unpaid.stored(), &now]);
     }
 
-    fn unix_now(&self) -> i64 {
+    /// Seconds since 1970.
+    pub(super) fn unix_now(&self) -> i64 {
         i64::try_from(unix_seconds((self.clock)())).unwrap_or(i64::MAX)
     }
 }

@@ -23,7 +23,7 @@ mod invoice_code {
 pub(crate) struct InvoiceWaiters {
     /// For one invoice, by its `created_index`, in the order in which they came.
     one: Vec<(i64, Client)>,
-    /// For any, by a number that is not used again.
+    /// For the next one, by a number that is not used again.
     any: BTreeMap<u64, Client>,
     next: u64,
 }
@@ -51,8 +51,14 @@ impl Command for Waitinvoice {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        if self.invoice.status == Status::Expired {
-            return Err(expired(node, &self.invoice));
+        match self.invoice.status {
+            Status::Expired => return Err(expired(node, &self.invoice)),
+            Status::Paid => {
+                let paid = invoice_json(node, &self.invoice);
+                node.reply(&request.client, &paid);
+                return Ok(());
+            }
+            Status::Unpaid => {}
         }
         node.invoice_waiters.one.push((self.invoice.created_index, request.client.clone()));
         node.expire_invoices();
@@ -60,8 +66,9 @@ impl Command for Waitinvoice {
     }
 }
 
-/// `waitanyinvoice [lastpay_index] [timeout]`. No invoice of a node without channels is ever paid.
+/// `waitanyinvoice [lastpay_index] [timeout]`.
 pub(crate) struct Waitanyinvoice {
+    lastpay_index: u64,
     timeout: Option<Duration>,
 }
 
@@ -70,11 +77,19 @@ impl Command for Waitanyinvoice {
     const TAKES: &'static [Shape] = &[Shape::optional("lastpay_index"), Shape::optional("timeout")];
 
     fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
-        params.optional_u64("lastpay_index")?;
-        Ok(Self { timeout: params.optional_u64("timeout")?.map(Duration::from_secs) })
+        Ok(Self {
+            lastpay_index: params.optional_u64("lastpay_index")?.unwrap_or(0),
+            timeout: params.optional_u64("timeout")?.map(Duration::from_secs),
+        })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let last = i64::try_from(self.lastpay_index).unwrap_or(i64::MAX);
+        if let Some(paid) = store::paid_after(node.stored(), last) {
+            let paid = invoice_json(node, &paid);
+            node.reply(&request.client, &paid);
+            return Ok(());
+        }
         let waiters = &mut node.invoice_waiters;
         let number = waiters.next;
         waiters.next += 1;
@@ -92,6 +107,20 @@ impl State {
         if let Some(client) = self.invoice_waiters.any.remove(&number) {
             let text = "Timed out while waiting for invoice to be paid";
             self.reply_error(&client, &RpcError::new(invoice_code::WAIT_TIMED_OUT, text));
+        }
+    }
+
+    /// An invoice is paid.
+    pub(super) fn tell_waiters_paid(&mut self, created_index: i64) {
+        let Some(invoice) = store::numbered(self.stored(), created_index) else { return };
+        let paid = invoice_json(self, &invoice);
+        let one = self.invoice_waiters.take(created_index);
+        let any = std::mem::take(&mut self.invoice_waiters.any);
+        for number in any.keys() {
+            self.out.push(Output::CancelTimer(Timer::WaitAnyInvoice(*number)));
+        }
+        for client in one.iter().chain(any.values()) {
+            self.reply(client, &paid);
         }
     }
 
