@@ -12,6 +12,7 @@ use crate::chain::bitcoind::{Asker, Question};
 use crate::connections::ConnectionSource;
 use crate::crash;
 use crate::event::{Event, Exit};
+use crate::gossip::store;
 use crate::host::Host;
 use crate::input::{Input, PluginId, PluginInput, Timer};
 use crate::jsonrpc::socket;
@@ -293,6 +294,12 @@ impl Actor {
                 }
                 Output::ToPeer(id, message) => self.peers.send(id, message),
                 Output::ClosePeer(id) => self.peers.close(id),
+                Output::WriteGossipStore(writes) => {
+                    if let Err(error) = store::write(&self.state.config.gossip_store_path(), &writes) {
+                        let message = format!("Writing to gossip_store: {}", strerror(&error));
+                        return Some(Exit { code: 1, message: Some(message) });
+                    }
+                }
                 Output::AskBackend(question, asker) => drop(self.backend.send((question, asker))),
                 Output::SetTimer(timer, after) => drop(self.timers.insert(timer, Instant::now() + after)),
                 Output::CancelTimer(timer) => drop(self.timers.remove(&timer)),

@@ -124,6 +124,12 @@ impl Config {
         self.lightning_dir.join("regtest")
     }
 
+    /// The file in which plugins find the gossip.
+    #[must_use]
+    pub fn gossip_store_path(&self) -> PathBuf {
+        self.network_dir().join("gossip_store")
+    }
+
     /// The Unix socket for commands.
     #[must_use]
     pub fn rpc_path(&self) -> PathBuf {

@@ -21,7 +21,8 @@
 //! | `payment` | payments that the node makes |
 //! | `indexes` | counts of what is created, updated and deleted |
 //! | `db` | SQLite and `db_write` |
-//! | `gossip_store`, `pid_file` | files that other programs read |
+//! | `gossip` | what is known of the network, and the file in which other programs read it |
+//! | `pid_file` | a file that keeps a second node away |
 //! | `mailbox`, `connections`, `wait`, [`world`] | connections by number; waiting by the clock; time and chance |
 //! | `strerror` | the system's words for its errors |
 
@@ -36,7 +37,7 @@ mod crash;
 mod db;
 mod deprecation;
 pub mod event;
-mod gossip_store;
+mod gossip;
 pub mod host;
 mod indexes;
 mod input;

@@ -4,6 +4,7 @@
 
 use crate::chain::bitcoind::{Asker, Question};
 use crate::event::{Event, Exit};
+use crate::gossip::store::Write;
 use crate::host::Launch;
 use crate::input::{ConnectionId, PluginId, Step, Timer};
 use bitcoin::secp256k1::PublicKey;
@@ -40,6 +41,8 @@ pub(crate) enum Output {
     ToPeer(ConnectionId, Vec<u8>),
     /// Close a peer's connection once everything is written.
     ClosePeer(ConnectionId),
+    /// Write to the file `gossip_store`.
+    WriteGossipStore(Vec<Write>),
     /// Ask the built-in Bitcoin backend.
     AskBackend(Question, Asker),
     /// Say [`crate::input::Input::Timer`] after this time; a timer of the same name is replaced.

@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::db::schema::{self, Written};
 use crate::event::{Event, Exit, LogLevel};
-use crate::gossip_store;
 use crate::host::Host;
 use crate::input::Step;
 use crate::log::Log;
@@ -179,14 +178,6 @@ impl State {
         self.load_scripts();
         self.open_gossip_store();
         self.out.push(Output::Again(Step::SetupTopology));
-    }
-
-    fn open_gossip_store(&mut self) {
-        let path = self.config.network_dir().join("gossip_store");
-        let uuid = self.entropy.draw();
-        if let Err(error) = gossip_store::create(&path, self.profile, &uuid) {
-            self.fatal(&format!("Creating new gossip_store file: {}", strerror(&error)));
-        }
     }
 
     /// A database belongs to one secret.

@@ -12,6 +12,7 @@ use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
+use crate::gossip::Gossip;
 use crate::indexes::IndexWaiters;
 use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::connection::Connections;
@@ -97,6 +98,7 @@ pub(crate) struct State {
     /// What the wallet can spend.
     pub(crate) scripts: Scripts,
     pub(crate) unreleased: Unreleased,
+    pub(crate) gossip: Gossip,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -147,6 +149,7 @@ impl State {
             outgoing: Outgoing::default(),
             scripts: Scripts::default(),
             unreleased: Unreleased::new(),
+            gossip: Gossip::default(),
             db: None,
             unversioned_writes: None,
             config,

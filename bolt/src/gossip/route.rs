@@ -96,6 +96,15 @@ impl Graph {
     pub fn route(&self, request: &RouteRequest) -> Result<Vec<Hop>, NoRoute> {
         Map::of(self, &request.local).route(request, &|_, _, _| true)
     }
+
+    /// What the node that forwards through a hop takes for it, in msat and in blocks. Of the first hop of a route nobody
+    /// pays it.
+    #[must_use]
+    pub fn toll(&self, hop: &Hop, local: &[LocalHalf]) -> Option<(u64, u32)> {
+        let map = Map::of(self, local);
+        let half = map.channels[map.channel_place(hop.channel)?].half(hop.direction)?;
+        Some((half.fee_msat(hop.amount_msat)?, half.delay.into()))
+    }
 }
 
 impl Map {

@@ -167,31 +167,36 @@ impl NodeAnnouncement {
 }
 
 impl Graph {
-    /// Takes an update, if it is newer than what is known of its direction.
+    /// Checks that the right node signed an update of a known channel, and meant it for everybody.
     ///
     /// # Errors
     ///
-    /// If the node did not sign it, or did not mean it for everybody.
-    pub fn take_update<C: Verification>(
-        &mut self,
-        update: ChannelUpdate,
+    /// If not.
+    pub fn check_update<C: Verification>(
+        &self,
+        update: &ChannelUpdate,
         secp: &Secp256k1<C>,
-    ) -> Result<News, BadGossip> {
-        let scid = update.short_channel_id;
-        let Some(channel) = self.channel_mut(scid) else { return Ok(News::Unknown) };
+    ) -> Result<(), BadGossip> {
+        let Some(channel) = self.channel(update.short_channel_id) else { return Ok(()) };
         update.check(channel.source(update.direction()), secp)?;
         if update.message_flags & ChannelUpdate::DONT_FORWARD != 0 {
-            return Err(BadGossip::DontForward(scid));
+            return Err(BadGossip::DontForward(update.short_channel_id));
         }
-        let known = &mut channel.updates[usize::from(update.direction())];
-        if known.as_ref().is_some_and(|known| known.timestamp >= update.timestamp) {
-            return Ok(News::Old);
-        }
-        *known = Some(update);
-        Ok(News::Taken)
+        Ok(())
     }
 
-    /// Takes what a node says of itself, if it is newer than what is known; its signature is for the caller to check.
+    /// Takes an update, if it is newer than what is known of its direction; it has been checked.
+    pub fn take_update(&mut self, update: ChannelUpdate) -> News {
+        let Some(channel) = self.channel_mut(update.short_channel_id) else { return News::Unknown };
+        let known = &mut channel.updates[usize::from(update.direction())];
+        if known.as_ref().is_some_and(|known| known.timestamp >= update.timestamp) {
+            return News::Old;
+        }
+        *known = Some(update);
+        News::Taken
+    }
+
+    /// Takes what a node says of itself, if it is newer than what is known; it has been checked.
     pub fn take_node(&mut self, announcement: NodeAnnouncement) -> News {
         let Some(node) = self.node_mut(&announcement.node_id) else { return News::Unknown };
         let known = node.announcement.as_ref();
@@ -202,11 +207,12 @@ impl Graph {
         News::Taken
     }
 
-    /// Notes that a channel's funding output was spent at `height`. False if that, or the channel, is not new.
-    pub fn spent(&mut self, scid: ShortChannelId, height: u32) -> bool {
+    /// Notes that a channel's funding output is spent, and at which height it is to be forgotten. False if that, or the
+    /// channel, is not new.
+    pub fn forget_at(&mut self, scid: ShortChannelId, dies_at: u32) -> bool {
         match self.channel_mut(scid) {
             Some(channel) if channel.dies_at.is_none() => {
-                channel.dies_at = Some(height + DYING_BLOCKS);
+                channel.dies_at = Some(dies_at);
                 true
             }
             _ => false,

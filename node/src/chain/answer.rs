@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Estimates(Estimates),
     /// To `getrawblockbyheight`: `None` if the chain is not that long.
     Block(Option<Box<Block>>),
+    /// To `getutxout`. What it holds is known from its block.
+    Output { is_unspent: bool },
     /// To `sendrawtransaction`: why it was not taken.
     Sent(Result<(), String>),
 }
@@ -109,13 +111,21 @@ pub(crate) fn read(
     match question {
         Question::Estimates if profile.estimates_fees_by_name() => named_estimates(response),
         Question::Estimates => estimates(result),
-        Question::Block(_) if json::member(result, "blockhash").map(json::content) == Some("null") => {
+        Question::Block(_) | Question::OldBlock(_)
+            if json::member(result, "blockhash").map(json::content) == Some("null") => {
             Ok(Answer::Block(None))
         }
-        Question::Block(_) => {
+        Question::Block(_) | Question::OldBlock(_) => {
             let block = scan().and_then(block).map_err(bad_field)?;
             let block: Block = deserialize_hex(block).map_err(|_| bad("bad block".to_owned(), quoted))?;
             Ok(Answer::Block(Some(Box::new(block))))
+        }
+        Question::Output { .. } if json::member(result, "script").map(json::content) == Some("null") => {
+            Ok(Answer::Output { is_unspent: false })
+        }
+        Question::Output { .. } => {
+            scan().and_then(output).map_err(bad_field)?;
+            Ok(Answer::Output { is_unspent: true })
         }
         Question::SendTransaction { .. } => {
             if scan().and_then(|mut scan| scan.bool("success")).map_err(bad_field)? {
@@ -127,6 +137,14 @@ pub(crate) fn read(
         }
         _ => scan().and_then(info).map(Answer::Info).map_err(bad_field),
     }
+}
+
+fn output(mut scan: Scan<'_>) -> Result<(), String> {
+    let amount = scan.text("amount")?;
+    if amount.strip_suffix("sat").unwrap_or(amount).parse::<u64>().is_err() {
+        return Err("Parsing '{amount:': could not parse".to_owned());
+    }
+    scan.text("script").map(drop)
 }
 
 fn info(mut scan: Scan<'_>) -> Result<ChainInfo, String> {

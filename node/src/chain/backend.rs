@@ -78,7 +78,7 @@ impl Client {
     async fn answer(&self, question: &Question) -> Result<Value, Failure> {
         match question {
             Question::ChainInfo { .. } => self.chain_info().await,
-            Question::Block(height) => self.block(*height).await,
+            Question::Block(height) | Question::OldBlock(height) => self.block(*height).await,
             Question::SendTransaction { tx, allow_high_fees, .. } => {
                 self.send_transaction(tx, *allow_high_fees).await
             }

@@ -33,6 +33,8 @@ pub(crate) enum Question {
     },
     /// `getrawblockbyheight`.
     Block(u32),
+    /// The same, of a block from before this node's time.
+    OldBlock(u32),
     /// `sendrawtransaction`.
     SendTransaction {
         /// In hex.
@@ -51,7 +53,7 @@ impl Question {
     pub(crate) fn method(&self) -> &'static str {
         match self {
             Self::ChainInfo { .. } => "getchaininfo",
-            Self::Block(_) => "getrawblockbyheight",
+            Self::Block(_) | Self::OldBlock(_) => "getrawblockbyheight",
             Self::SendTransaction { .. } => "sendrawtransaction",
             Self::Output { .. } => "getutxout",
             Self::Estimates => "estimatefees",
@@ -62,7 +64,7 @@ impl Question {
         let params = match self {
             Self::ChainInfo { last_height: Some(height) } => json!({ "last_height": height }),
             Self::ChainInfo { last_height: None } | Self::Estimates => json!({}),
-            Self::Block(height) => json!({ "height": height }),
+            Self::Block(height) | Self::OldBlock(height) => json!({ "height": height }),
             Self::SendTransaction { tx, .. } if !profile.tells_backend_of_high_fees() => json!({ "tx": tx }),
             Self::SendTransaction { tx, allow_high_fees, .. } => {
                 json!({ "tx": tx, "allowhighfees": allow_high_fees })
@@ -151,7 +153,11 @@ impl State {
         match answer::read(question, response, self.profile) {
             Ok(Answer::Info(info)) => self.chain_info(info),
             Ok(Answer::Estimates(estimates)) => self.fees_estimated(&estimates),
-            Ok(Answer::Block(block)) => self.block(question, block.as_deref()),
+            Ok(Answer::Block(block)) => match question {
+                Question::OldBlock(height) => self.old_block(*height, block.as_deref()),
+                _ => self.block(question, block.as_deref()),
+            },
+            Ok(Answer::Output { is_unspent }) => self.output_looked_up(is_unspent),
             Ok(Answer::Sent(answer)) => {
                 if let Question::SendTransaction { attempt: Some(attempt), .. } = question {
                     self.transaction_sent(attempt, answer);
@@ -195,6 +201,9 @@ impl State {
             (Asker::Node, Err(why)) if self.phase >= Phase::Running => {
                 if let Question::SendTransaction { attempt: Some(attempt), .. } = question {
                     return self.transaction_sent(attempt, Err(why));
+                }
+                if matches!(question, Question::OldBlock(_) | Question::Output { .. }) {
+                    return self.lookups_failed(&why);
                 }
                 // bcli keeps trying as well; a test that stops bitcoind must not lose its node.
                 self.log_main(LogLevel::Unusual, &why);

@@ -3,7 +3,7 @@
 use super::topology::TxLocation;
 use crate::state::State;
 use bitcoin::hashes::Hash;
-use bitcoin::{Block, OutPoint, Transaction};
+use bitcoin::{Block, OutPoint, Transaction, TxOut};
 
 impl State {
     /// Goes through the block: outputs that could be channels, then everything that is spent, then each transaction
@@ -18,21 +18,27 @@ impl State {
         for (index, tx) in (0..).zip(&block.txdata) {
             self.filter_tx(TxLocation { height, index }, tx);
         }
+        self.gossip_spends(height);
     }
 
     /// Puts P2WSH outputs into the table `utxoset`, where channels of others are looked up.
     fn note_possible_channels(&mut self, height: u32, index: u32, tx: &Transaction) {
-        let txid = tx.compute_txid().to_byte_array();
+        let txid = tx.compute_txid();
         for (vout, output) in (0u32..).zip(&tx.output) {
-            if !output.script_pubkey.is_p2wsh() {
-                continue;
+            if output.script_pubkey.is_p2wsh() {
+                self.store_possible_channel(OutPoint { txid, vout }, TxLocation { height, index }, output);
             }
-            let insert = "INSERT INTO utxoset (txid, outnum, blockheight, spendheight, txindex, scriptpubkey, \
-                          satoshis) VALUES (?, ?, ?, ?, ?, ?, ?);";
-            let (script, value) = (output.script_pubkey.as_bytes(), output.value.to_sat());
-            let nothing: Option<u32> = None;
-            self.db().exec(insert, &[&txid, &vout, &height, &nothing, &index, &script, &value]);
         }
+    }
+
+    /// Puts an unspent output into that table.
+    pub(crate) fn store_possible_channel(&mut self, outpoint: OutPoint, location: TxLocation, output: &TxOut) {
+        let insert = "INSERT INTO utxoset (txid, outnum, blockheight, spendheight, txindex, scriptpubkey, \
+                      satoshis) VALUES (?, ?, ?, ?, ?, ?, ?);";
+        let (txid, TxLocation { height, index }) = (outpoint.txid.to_byte_array(), location);
+        let (script, value) = (output.script_pubkey.as_bytes(), output.value.to_sat());
+        let nothing: Option<u32> = None;
+        self.db().exec(insert, &[&txid, &outpoint.vout, &height, &nothing, &index, &script, &value]);
     }
 
     /// Notes what a transaction spends of the wallet and of possible channels.

@@ -64,6 +64,11 @@ impl Topology {
         self.tip().map_or(0, |(height, _)| height)
     }
 
+    /// The height of the first block of this run; 0 before anything is known.
+    pub(crate) fn first_height(&self) -> u32 {
+        self.blocks.first_key_value().map_or(0, |(height, _)| *height)
+    }
+
     fn tip(&self) -> Option<(u32, BlockHash)> {
         self.blocks.iter().next_back().map(|(height, hash)| (*height, *hash))
     }
@@ -315,6 +320,7 @@ impl State {
         {
             self.answer_waiters(height);
             self.rebroadcast();
+            self.gossip_height(height);
             self.db().set_intvar("last_processed_block", i64::from(height));
             if !self.profile.prunes_outputs_with_each_block() {
                 self.out.push(Output::Again(Step::PruneOutputs));

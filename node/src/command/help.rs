@@ -1,9 +1,10 @@
 //! `help`: the commands, and until v24.08 what they are about (`lightningd/jsonrpc.c:json_help`).
 
 use super::params::{Params, Shape};
-use super::{COMMANDS, Command, find};
+use super::{COMMANDS, Command, Row, find};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
+use leyden_protocol::deprecation::Deprecated;
 use leyden_protocol::manifest::RpcMethod;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Value, json};
@@ -47,7 +48,8 @@ impl Command for Help {
         let shown = |method: &&RpcMethod| node.deprecated_shown(&method.name, &method.deprecated, ok);
         let of_plugins = node.plugins.iter().flat_map(|(_, plugin)| &plugin.manifest.rpcmethods);
         let own = COMMANDS.iter().filter(|command| node.own_command(command.name).is_some());
-        let own = own.map(|command| Entry::own(command.name, command.usage()));
+        let own = own.filter(|command| node.deprecated_shown(command.name, &command.deprecated(), ok));
+        let own = own.map(Entry::own);
         let mut entries: Vec<Entry> = own.chain(of_plugins.filter(shown).map(Entry::of_plugin)).collect();
         entries.retain(|entry| self.wanted.as_ref().is_none_or(|wanted| *wanted == entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -59,13 +61,14 @@ impl Command for Help {
 }
 
 impl Entry {
-    fn own(name: &str, usage: String) -> Self {
+    fn own(command: &Row) -> Self {
+        let name = command.name;
         let known = ABOUT.iter().find(|(known, ..)| *known == name);
         let (category, description) = known.map_or(("utility", ""), |(_, category, about)| (category, about));
         Self {
             name: name.to_owned(),
-            mark: "",
-            usage,
+            mark: mark(&command.deprecated()),
+            usage: command.usage(),
             category: category.to_owned(),
             description: description.to_owned(),
             verbose: description.to_owned(),
@@ -75,7 +78,7 @@ impl Entry {
     fn of_plugin(method: &RpcMethod) -> Self {
         Self {
             name: method.name.clone(),
-            mark: if method.deprecated.is_never() { "" } else { " (DEPRECATED!)" },
+            mark: mark(&method.deprecated),
             usage: method.usage.clone(),
             category: method.category.clone().unwrap_or_else(|| "plugin".to_owned()),
             description: method.description.clone(),
@@ -94,8 +97,13 @@ impl Entry {
     }
 }
 
+fn mark(deprecated: &Deprecated) -> &'static str {
+    if deprecated.is_never() { "" } else { " (DEPRECATED!)" }
+}
+
 /// The node's own commands: name, category as lightningd has it, and what it does, in our words.
 const ABOUT: &[(&str, &str, &str)] = &[
+    ("addgossip", "utility", "Takes a message about the network"),
     ("check", "utility", "Tells whether a command would take its parameters"),
     ("checkmessage", "utility", "Tells who has signed a message"),
     ("connect", "network", "Connects to a node"),
@@ -109,8 +117,11 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("disconnect", "network", "Lets go of a peer"),
     ("feerates", "bitcoin", "Tells what fees are thought to be right"),
     ("getinfo", "utility", "Tells of this node"),
+    ("getroute", "channels", "Finds the cheapest route"),
+    ("getroutes", "utility", "Finds routes that carry a payment together"),
     ("help", "utility", "Lists the commands, or tells of one"),
     ("invoice", "payment", "Makes an invoice"),
+    ("listchannels", "channels", "Lists the channels of the network"),
     ("listconfigs", "utility", "Lists the options and their values"),
     ("listdatastore", "utility", "Lists the values that are kept"),
     ("listinvoices", "payment", "Lists the invoices"),

@@ -13,11 +13,11 @@
 //! | [`setconfig`] | `setconfig` |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //! | [`signmessage`] | `signmessage`, `checkmessage` |
-//! | [`makesecret`], [`listnodes`] | what they are called |
+//! | [`makesecret`] | what it is called |
 //!
 //! `plugin` lives in [`crate::plugin::control`], `stop` in [`crate::shutdown`], the commands about peers in
 //! [`crate::peer`], those about blocks and fees in [`crate::chain`], those about coins in [`crate::wallet`], those about
-//! payments in [`crate::payment`], `wait` in [`crate::indexes`].
+//! payments in [`crate::payment`], `wait` in [`crate::indexes`], those about the network in [`crate::gossip`].
 
 pub(crate) mod amount;
 mod datastore;
@@ -26,7 +26,6 @@ pub(crate) mod general;
 mod help;
 pub(crate) mod invoice;
 mod listconfigs;
-mod listnodes;
 mod makesecret;
 pub(crate) mod page;
 pub(crate) mod params;
@@ -36,6 +35,7 @@ mod signmessage;
 use crate::chain::bitcoind;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
+use leyden_protocol::deprecation::Deprecated;
 use leyden_protocol::message::RpcError;
 use params::{Params, Shape};
 
@@ -48,6 +48,8 @@ pub(crate) trait Command: Sized {
     const TAKES_MORE: bool = false;
     /// What `help` shows, where that is not what it takes.
     const USAGE: Option<&'static str> = None;
+    /// The releases from which on, and until which, it is deprecated.
+    const DEPRECATED: Option<(&'static str, &'static str)> = None;
 
     /// Reads the parameters, and refuses what lightningd refuses before it does anything: the node can be
     /// looked at and not changed.
@@ -68,6 +70,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     usage: Option<&'static str>,
     takes: &'static [Shape],
+    deprecated: Option<(&'static str, &'static str)>,
     /// Answers a `check` of parameters, which are given as JSON.
     pub(crate) check: fn(&mut State, &str, &RpcRequest) -> Result<(), RpcError>,
     pub(crate) run: fn(&mut State, &RpcRequest) -> Result<(), RpcError>,
@@ -75,7 +78,21 @@ pub(crate) struct Row {
 
 impl Row {
     const fn of<C: Command>() -> Self {
-        Self { name: C::NAME, usage: C::USAGE, takes: C::TAKES, check: check::<C>, run: run::<C> }
+        Self {
+            name: C::NAME,
+            usage: C::USAGE,
+            takes: C::TAKES,
+            deprecated: C::DEPRECATED,
+            check: check::<C>,
+            run: run::<C>,
+        }
+    }
+
+    /// Since when it is deprecated.
+    pub(crate) fn deprecated(&self) -> Deprecated {
+        self.deprecated.map_or(Deprecated::Never, |(start, end)| {
+            Deprecated::Range(start.to_owned(), Some(end.to_owned()))
+        })
     }
 
     /// The parameters, as `help` shows them.
@@ -99,6 +116,7 @@ fn run<C: Command>(node: &mut State, request: &RpcRequest) -> Result<(), RpcErro
 
 /// Every command, by name.
 pub(crate) const COMMANDS: &[Row] = &[
+    Row::of::<crate::gossip::listing::Addgossip>(),
     Row::of::<crate::wallet::addpsbt::Addpsbtinput>(),
     Row::of::<crate::wallet::addpsbt::Addpsbtoutput>(),
     Row::of::<general::Check>(),
@@ -119,16 +137,19 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<bitcoind::GetChainInfo>(),
     Row::of::<general::Getinfo>(),
     Row::of::<bitcoind::GetRawBlockByHeight>(),
+    Row::of::<crate::gossip::getroute::Getroute>(),
+    Row::of::<crate::gossip::getroutes::Getroutes>(),
     Row::of::<bitcoind::GetUtxOut>(),
     Row::of::<help::Help>(),
     Row::of::<invoice::Invoice>(),
     Row::of::<crate::coin_mvts::list::Listchainmoves>(),
     Row::of::<crate::coin_mvts::list::Listchannelmoves>(),
+    Row::of::<crate::gossip::listing::Listchannels>(),
     Row::of::<listconfigs::Listconfigs>(),
     Row::of::<datastore::Listdatastore>(),
     Row::of::<crate::wallet::listfunds::Listfunds>(),
     Row::of::<invoice::Listinvoices>(),
-    Row::of::<listnodes::Listnodes>(),
+    Row::of::<crate::gossip::listing::Listnodes>(),
     Row::of::<crate::payment::listpays::Listpays>(),
     Row::of::<crate::peer::control::Listpeers>(),
     Row::of::<crate::chain::transactions::Listtransactions>(),

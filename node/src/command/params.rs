@@ -2,6 +2,7 @@
 
 use super::amount::parse_msat;
 use bitcoin::secp256k1::PublicKey;
+use leyden_bolt::ShortChannelId;
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 use std::borrow::Cow;
@@ -43,7 +44,7 @@ pub(crate) fn invalid(text: impl Into<String>) -> RpcError {
     RpcError::new(code::INVALID_PARAMS, text)
 }
 
-fn missing(name: &str) -> RpcError {
+pub(crate) fn missing(name: &str) -> RpcError {
     invalid(format!("missing required parameter: {name}"))
 }
 
@@ -280,6 +281,31 @@ impl Params {
     pub(crate) fn optional_pubkey(&self, name: &str) -> Result<Option<PublicKey>, RpcError> {
         let parse =
             |raw| json::content(raw).parse().map_err(|_| self.wrong(name, "should be a compressed pubkey"));
+        self.raw(name).map(parse).transpose()
+    }
+
+    /// An optional name of a channel.
+    pub(crate) fn optional_short_channel_id(&self, name: &str) -> Result<Option<ShortChannelId>, RpcError> {
+        let parse = |raw| {
+            let scid = json::content(raw).parse();
+            scid.map_err(|_| self.wrong(name, "should be a short_channel_id of form NxNxN"))
+        };
+        self.raw(name).map(parse).transpose()
+    }
+
+    /// A required number with decimals.
+    pub(crate) fn decimal(&self, name: &str) -> Result<f64, RpcError> {
+        self.optional_decimal(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// An optional number with decimals, of which lightningd keeps six.
+    pub(crate) fn optional_decimal(&self, name: &str) -> Result<Option<f64>, RpcError> {
+        let parse = |raw| {
+            let text = json::content(raw);
+            let is_plain = !text.is_empty() && text.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
+            let number = text.parse::<f64>().ok().filter(|_| is_plain);
+            number.ok_or_else(|| self.wrong(name, "should be a non-negative floating-point number"))
+        };
         self.raw(name).map(parse).transpose()
     }
 

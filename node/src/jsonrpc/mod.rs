@@ -124,7 +124,9 @@ impl State {
         let method = self.plugins.method(name);
         let method =
             method.and_then(|(_, plugin)| plugin.manifest.rpcmethods.iter().find(|one| one.name == name));
-        let Some(deprecated) = method.map(|method| method.deprecated.clone()) else { return true };
+        let deprecated = method.map(|method| method.deprecated.clone());
+        let deprecated = deprecated.or_else(|| Some(self.own_command(name)?.deprecated()));
+        let Some(deprecated) = deprecated else { return true };
         let source = format!("jsonrpc#{}", client.connection.0);
         self.deprecated_ok(&source, name, &deprecated, self.deprecated_for(client))
     }

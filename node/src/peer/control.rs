@@ -13,7 +13,7 @@ use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::Message;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// `connect` knows no address (`CONNECT_NO_KNOWN_ADDRESS`).
 const NO_KNOWN_ADDRESS: i64 = 400;
@@ -254,40 +254,4 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr, RpcError> {
     let (name, own_port) = host_and_port(host).ok_or_else(not_found)?;
     let name = if name == "localhost" { "127.0.0.1" } else { name };
     name.parse().map(|ip| SocketAddr::new(ip, own_port.unwrap_or(port))).map_err(|_| not_found())
-}
-
-/// BOLT 7's address descriptor: type 1 is IPv4, type 2 is IPv6.
-pub(crate) fn address_descriptor(address: SocketAddr) -> Vec<u8> {
-    let mut descriptor = match address.ip() {
-        IpAddr::V4(ip) => [&[1], &ip.octets()[..]].concat(),
-        IpAddr::V6(ip) => [&[2], &ip.octets()[..]].concat(),
-    };
-    descriptor.extend(address.port().to_be_bytes());
-    descriptor
-}
-
-/// The other way round; `None` for other kinds of address.
-pub(crate) fn address_of_descriptor(descriptor: &[u8]) -> Option<SocketAddr> {
-    let (ip, port): (IpAddr, [u8; 2]) = match descriptor {
-        [1, rest @ ..] => (<[u8; 4]>::try_from(rest.get(..4)?).ok()?.into(), rest.get(4..)?.try_into().ok()?),
-        [2, rest @ ..] => {
-            (<[u8; 16]>::try_from(rest.get(..16)?).ok()?.into(), rest.get(16..)?.try_into().ok()?)
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, u16::from_be_bytes(port)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descriptors_name_the_same_address_both_ways() {
-        for text in ["127.0.0.1:9735", "[::1]:19846"] {
-            let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(address_of_descriptor(&address_descriptor(address)), Some(address));
-        }
-        assert_eq!(address_of_descriptor(&[1, 127, 0]), None);
-    }
 }

@@ -14,15 +14,9 @@ use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
 
-/// Types that a node of v26.06.6 deals with itself, though no plugin sees them: gossip and its queries.
-const OWN_TYPES: [u16; 8] = [256, 257, 258, 261, 262, 263, 264, 265];
-
 impl State {
     /// A message of a type that the node does not know.
     pub(crate) fn unknown_message(&mut self, connection: ConnectionId, msg_type: u16, payload: &[u8]) {
-        if OWN_TYPES.contains(&msg_type) {
-            return;
-        }
         let message = hex::encode([&msg_type.to_be_bytes(), payload].concat());
         let understood =
             self.plugins.iter().any(|(_, plugin)| plugin.manifest.custommessages.contains(&msg_type));

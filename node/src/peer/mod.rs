@@ -12,6 +12,7 @@ pub(crate) mod control;
 pub(crate) mod custommsg;
 pub(crate) mod session;
 
+use crate::gossip::TimestampFilter;
 use crate::input::ConnectionId;
 use crate::jsonrpc::Client;
 use bitcoin::secp256k1::PublicKey;
@@ -49,6 +50,8 @@ pub(crate) struct Peer {
     pub(crate) gate: VecDeque<Message>,
     /// The custom message that plugins are being asked about.
     pub(crate) in_custommsg: bool,
+    /// The gossip that it wants, if it has said so.
+    pub(crate) gossip_filter: Option<TimestampFilter>,
 }
 
 impl Peer {
@@ -64,6 +67,7 @@ impl Peer {
             pings: VecDeque::new(),
             gate: VecDeque::new(),
             in_custommsg: false,
+            gossip_filter: None,
         }
     }
 

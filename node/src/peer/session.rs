@@ -2,7 +2,7 @@
 //! (`connectd/connectd.c`, `lightningd/peer_control.c`).
 
 use super::connectd::TransportKeys;
-use super::control::{address_descriptor, address_json, address_of_descriptor, connect_result};
+use super::control::{address_json, connect_result};
 use super::{Peer, PeerState};
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PeerInput};
@@ -12,6 +12,7 @@ use crate::state::State;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ChannelId;
+use leyden_bolt::gossip::Address;
 use leyden_bolt::{Init, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
@@ -61,7 +62,7 @@ impl State {
         let features = &self.peer_features;
         let mut init = Init::new(features.global_init.clone(), features.init.clone(), &[ChainHash::REGTEST]);
         if incoming {
-            init = init.with_remote_addr(address_descriptor(address));
+            init = init.with_remote_addr(Address::Ip(address).encode());
         }
         self.send_message(connection, &Message::Init(init));
     }
@@ -97,6 +98,9 @@ impl State {
                 }
             }
             (_, Message::Pong { ignored }) => self.pong_received(connection, ignored.len()),
+            (_, Message::Unknown { msg_type, payload }) if is_gossip(msg_type) => {
+                self.gossip_message(connection, msg_type, &payload);
+            }
             (PeerState::Connected, message) if !peer.in_custommsg => self.dispatch(connection, message),
             (_, message) => peer.gate.push_back(message),
         }
@@ -152,10 +156,11 @@ impl State {
         let Some(peer) = self.peers.get_mut(connection) else { return };
         peer.features = features;
         let believed = |address: &SocketAddr| self.config.allow_localhost || is_public(address);
-        peer.remote_addr = init.remote_addr().and_then(address_of_descriptor).filter(believed);
+        peer.remote_addr = init.remote_addr().and_then(socket_address).filter(believed);
         peer.state = PeerState::InHook;
         let id = peer.id;
         self.replace_older(connection, id);
+        self.gossip_with(connection);
         self.ask_peer_connected(connection);
     }
 
@@ -274,6 +279,16 @@ impl State {
             self.notify("disconnect", json!({ "id": id.to_string() }));
         }
     }
+}
+
+/// Messages of gossip and about it, but for those that only concern a channel (BOLT 7).
+fn is_gossip(msg_type: u16) -> bool {
+    matches!(msg_type, 256..=258 | 261..=265)
+}
+
+/// The address in a descriptor, if it is one of the internet.
+fn socket_address(descriptor: &[u8]) -> Option<SocketAddr> {
+    Address::decode_all(descriptor).ok()?.first()?.socket()
 }
 
 /// Whether an address says anything about where we are on the internet. lightningd believes no other
