@@ -112,7 +112,8 @@ pub(crate) fn read(
         Question::Estimates if profile.estimates_fees_by_name() => named_estimates(response),
         Question::Estimates => estimates(result),
         Question::Block(_) | Question::OldBlock(_)
-            if json::member(result, "blockhash").map(json::content) == Some("null") => {
+            if json::member(result, "blockhash").map(json::content) == Some("null") =>
+        {
             Ok(Answer::Block(None))
         }
         Question::Block(_) | Question::OldBlock(_) => {
@@ -140,11 +141,13 @@ pub(crate) fn read(
 }
 
 fn output(mut scan: Scan<'_>) -> Result<(), String> {
-    let amount = scan.text("amount")?;
-    if amount.strip_suffix("sat").unwrap_or(amount).parse::<u64>().is_err() {
-        return Err("Parsing '{amount:': could not parse".to_owned());
-    }
-    scan.text("script").map(drop)
+    let satoshi = |token| {
+        let text = json::content(token);
+        text.strip_suffix("sat").unwrap_or(text).parse::<u64>().ok()
+    };
+    let is_hex = |token| hex::decode(json::content(token)).ok();
+    scan.member("amount", "json_to_sat", satoshi)?;
+    scan.member("script", "json_tok_bin_from_hex", is_hex).map(drop)
 }
 
 fn info(mut scan: Scan<'_>) -> Result<ChainInfo, String> {

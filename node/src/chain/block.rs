@@ -32,7 +32,12 @@ impl State {
     }
 
     /// Puts an unspent output into that table.
-    pub(crate) fn store_possible_channel(&mut self, outpoint: OutPoint, location: TxLocation, output: &TxOut) {
+    pub(crate) fn store_possible_channel(
+        &mut self,
+        outpoint: OutPoint,
+        location: TxLocation,
+        output: &TxOut,
+    ) {
         let insert = "INSERT INTO utxoset (txid, outnum, blockheight, spendheight, txindex, scriptpubkey, \
                       satoshis) VALUES (?, ?, ?, ?, ?, ?, ?);";
         let (txid, TxLocation { height, index }) = (outpoint.txid.to_byte_array(), location);

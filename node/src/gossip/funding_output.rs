@@ -119,9 +119,9 @@ impl State {
     /// Answers everybody who looks for an output of this block, and goes on with the next block.
     fn conclude_lookup(&mut self, height: u32, unspent: &[Output]) {
         let wanted = std::mem::take(&mut self.gossip.lookups.wanted);
-        let (here, elsewhere) = wanted.into_iter().partition(|scid| scid.block() == height);
+        let (here, elsewhere): (VecDeque<_>, VecDeque<_>) =
+            wanted.into_iter().partition(|scid| scid.block() == height);
         self.gossip.lookups.wanted = elsewhere;
-        let here: Vec<ShortChannelId> = here;
         if let Some(next) = self.gossip.lookups.wanted.front() {
             self.ask_chain(Question::OldBlock(next.block()));
         }

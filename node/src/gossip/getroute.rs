@@ -2,7 +2,6 @@
 
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
-use crate::event::LogLevel;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use bitcoin::secp256k1::PublicKey;
@@ -48,8 +47,16 @@ impl Command for Getroute {
         let exclude = params.raw("exclude").map(exclusions).transpose()?.unwrap_or_default();
         let max_hops = params.optional_integer("maxhops")?.map_or(ROUTING_MAX_HOPS, |hops| hops as usize);
         let local = Vec::new();
-        let request =
-            RouteRequest { source, destination, amount_msat, riskfactor, final_cltv, max_hops, exclude, local };
+        let request = RouteRequest {
+            source,
+            destination,
+            amount_msat,
+            riskfactor,
+            final_cltv,
+            max_hops,
+            exclude,
+            local,
+        };
         Ok(Self { request })
     }
 

@@ -94,7 +94,7 @@ impl Command for Getroutes {
         let parts = if self.layers.no_mpp { 1 } else { self.max_parts as usize };
         let routes = node.gossip.graph.routes(&self.request, parts).map_err(|why| self.no_route(&why))?;
         let routes: Vec<Vec<Step>> = routes.iter().map(|hops| node.steps(&self, hops)).collect();
-        self.check(&routes)?;
+        self.check_limits(&routes)?;
         let routes: Vec<(f64, Value)> = routes.iter().map(|steps| node.route(&self, steps)).collect();
         let probability: f64 = routes.iter().map(|(probability, _)| probability).product();
         let routes: Vec<Value> = routes.into_iter().map(|(_, route)| route).collect();
@@ -127,7 +127,7 @@ impl Getroutes {
     }
 
     /// Refuses routes that take too long, or together cost too much.
-    fn check(&self, routes: &[Vec<Step>]) -> Result<(), RpcError> {
+    fn check_limits(&self, routes: &[Vec<Step>]) -> Result<(), RpcError> {
         let firsts = || routes.iter().filter_map(|steps| steps.first());
         let delay = firsts().map(|step| step.cltv_in).max().unwrap_or_default();
         if delay > self.max_delay {
@@ -148,9 +148,12 @@ impl State {
     /// What goes into each hop is what comes out of the one before; into the first, what the source would be paid.
     fn steps(&self, command: &Getroutes, hops: &[Hop]) -> Vec<Step> {
         let Some(first) = hops.first() else { return Vec::new() };
-        let (fee_msat, delay) =
-            self.gossip.graph.toll(first, &command.request.local).filter(|_| !command.layers.source_free)
-                .unwrap_or_default();
+        let (fee_msat, delay) = self
+            .gossip
+            .graph
+            .toll(first, &command.request.local)
+            .filter(|_| !command.layers.source_free)
+            .unwrap_or_default();
         let mut steps: Vec<Step> = Vec::with_capacity(hops.len());
         for hop in hops {
             let (from, amount_in_msat, cltv_in) = match steps.last() {

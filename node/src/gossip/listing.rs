@@ -47,7 +47,8 @@ impl Command for Listchannels {
             Self::From(id) => graph.channels_of(&id).map(|one| (one, one.direction_from(&id))).collect(),
             Self::To(id) => graph.channels_of(&id).map(|one| (one, 1 - one.direction_from(&id))).collect(),
         };
-        let entries = halves.into_iter().filter_map(|(channel, direction)| node.channel_entry(channel, direction));
+        let entries =
+            halves.into_iter().filter_map(|(channel, direction)| node.channel_entry(channel, direction));
         let channels: Vec<Value> = entries.collect();
         node.reply(&request.client, &json!({ "channels": channels }));
         Ok(())

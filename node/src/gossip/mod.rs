@@ -69,7 +69,10 @@ impl State {
             Err(error) => return self.fatal(&format!("Opening gossip_store file: {}", strerror(&error))),
         };
         let loaded = load(&bytes, self.profile).unwrap_or_else(|why| {
-            self.log_gossip(LogLevel::Broken, &format!("gossip_store is not readable ({why}): moving it away"));
+            self.log_gossip(
+                LogLevel::Broken,
+                &format!("gossip_store is not readable ({why}): moving it away"),
+            );
             // Nobody needs it; it is kept for whoever wants to know what happened.
             drop(fs::rename(&path, path.with_extension("corrupt")));
             store::Loaded::default()

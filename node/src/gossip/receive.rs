@@ -27,7 +27,7 @@ impl State {
     pub(crate) fn gossip_message(&mut self, connection: ConnectionId, msg_type: u16, payload: &[u8]) {
         let judged = match GossipMessage::decode(msg_type, payload) {
             Some(Ok(message)) => self.gossip_from(connection, message),
-            Some(Err(_)) => self.malformed(connection, msg_type, payload),
+            Some(Err(_)) => self.malformed_gossip(connection, msg_type, payload),
             None => Ok(()),
         };
         if let Err(complaint) = judged {
@@ -55,7 +55,12 @@ impl State {
         }
     }
 
-    fn malformed(&mut self, connection: ConnectionId, msg_type: u16, payload: &[u8]) -> Result<(), Complaint> {
+    fn malformed_gossip(
+        &mut self,
+        connection: ConnectionId,
+        msg_type: u16,
+        payload: &[u8],
+    ) -> Result<(), Complaint> {
         let bytes = hex::encode([&msg_type.to_be_bytes(), payload].concat());
         Err(match msg_type {
             ChannelAnnouncement::TYPE => format!("Malformed channel_announcement {bytes}"),
@@ -120,12 +125,11 @@ impl State {
 
     /// The chain has grown: more announcements may be deep enough, and more channels dead.
     pub(crate) fn gossip_height(&mut self, height: u32) {
-        let (deep, early) = std::mem::take(&mut self.gossip.early)
-            .into_iter()
-            .partition(|(scid, _)| is_announceable(*scid, height));
-        self.gossip.early = early;
-        let deep: Vec<(ShortChannelId, Announced)> = Vec::from_iter::<std::collections::BTreeMap<_, _>>(deep);
-        for (_, announced) in deep {
+        while let Some(first) = self.gossip.early.first_entry() {
+            if !is_announceable(*first.key(), height) {
+                break;
+            }
+            let announced = first.remove();
             self.look_for_funding(announced);
         }
         self.forget_dead_channels(height);
@@ -225,7 +229,10 @@ impl State {
             News::Taken => self.node_taken(source, &announcement),
             News::Old => {}
             News::Unknown if self.gossip.pending.is_empty() && self.gossip.early.is_empty() => {
-                self.log_gossip_of(source, &format!("Bad gossip order: node_announcement: unknown node {id}"));
+                self.log_gossip_of(
+                    source,
+                    &format!("Bad gossip order: node_announcement: unknown node {id}"),
+                );
             }
             News::Unknown if self.gossip.waiting_nodes.len() < PENDING_LIMIT => {
                 self.gossip.waiting_nodes.push((source, announcement));

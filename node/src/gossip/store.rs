@@ -5,7 +5,7 @@
 
 mod load;
 
-pub(super) use load::load;
+pub(super) use load::{Loaded, load};
 
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ShortChannelId;

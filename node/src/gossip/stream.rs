@@ -68,8 +68,7 @@ impl State {
         let messages = living.flat_map(messages_of);
         let messages = messages.chain(of_nodes.map(|node| (node.timestamp, node.encode())));
         let wanted = messages.filter(|(timestamp, _)| *timestamp == 0 || wanted.contains(timestamp));
-        let outputs: Vec<Output> =
-            wanted.map(|(_, message)| Output::ToPeer(connection, message)).collect();
+        let outputs: Vec<Output> = wanted.map(|(_, message)| Output::ToPeer(connection, message)).collect();
         self.out.extend(outputs);
     }
 
@@ -131,7 +130,9 @@ impl State {
     }
 
     fn log_foreign_chain(&mut self, connection: ConnectionId, what: &str, chain: ChainHash) {
-        let Some(peer) = self.peers.get(connection).filter(|peer| peer.state >= PeerState::InHook) else { return };
+        let Some(peer) = self.peers.get(connection).filter(|peer| peer.state >= PeerState::InHook) else {
+            return;
+        };
         let source = format!("{}-connectd", peer.id);
         self.log(LogLevel::Debug, &source, &format!("{what} {chain}"));
     }
