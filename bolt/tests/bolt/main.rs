@@ -4,6 +4,7 @@ mod channel_keys;
 mod channel_messages;
 mod commitments;
 mod features;
+mod gossip_graph;
 mod gossip_messages;
 mod ids;
 mod integers;
@@ -14,6 +15,7 @@ mod messages;
 mod noise;
 mod noise_vectors;
 mod onions;
+mod routes;
 mod shachain;
 mod tlvs;
 
