@@ -48,7 +48,7 @@ impl Command for Listchannels {
             Self::To(id) => graph.channels_of(&id).map(|one| (one, 1 - one.direction_from(&id))).collect(),
         };
         let entries =
-            halves.into_iter().filter_map(|(channel, direction)| node.channel_entry(channel, direction));
+            halves.into_iter().filter_map(|(channel, direction)| node.listed_channel(channel, direction));
         let channels: Vec<Value> = entries.collect();
         node.reply(&request.client, &json!({ "channels": channels }));
         Ok(())
@@ -112,7 +112,7 @@ impl State {
     }
 
     /// A direction of a channel, if anything was said of it.
-    fn channel_entry(&self, channel: &Channel, direction: u8) -> Option<Value> {
+    fn listed_channel(&self, channel: &Channel, direction: u8) -> Option<Value> {
         let update = channel.updates[usize::from(direction)].as_ref()?;
         Some(json!({
             "source": channel.source(direction).to_string(),
