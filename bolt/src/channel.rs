@@ -82,7 +82,7 @@ pub struct Channel {
 pub enum ChannelOutput {
     /// To the peer, once the record is stored.
     Send(ChannelMessage),
-    /// Both sides have sent `channel_ready`.
+    /// Both sides have sent `channel_ready`, and neither wants to close the channel already.
     Ready,
     /// `channel_reestablish` went both ways, and what was lost has been sent again.
     Reestablished,
@@ -319,7 +319,7 @@ impl Channel {
     }
 
     fn receive_channel_ready(&mut self, message: &crate::message::channel::ChannelReady) {
-        if self.is_channel_ready(Side::Remote) || self.shutdown_sent {
+        if self.is_channel_ready(Side::Remote) {
             return;
         }
         self.record.old_remote_per_commit = self.record.remote_per_commit;
@@ -330,7 +330,7 @@ impl Channel {
     }
 
     fn check_ready(&mut self) {
-        if self.record.channel_ready == [true; 2] {
+        if self.record.channel_ready == [true; 2] && !self.is_shutting_down() {
             self.outputs.push(ChannelOutput::Ready);
         }
     }

@@ -121,8 +121,7 @@ impl Opening {
         let terms = self.terms(&peer, funding);
         self.check_commitments(&terms)?;
         let signature = self.first_signature(&terms, &peer);
-        let channel =
-            self.into_channel(terms, peer, message.signature).or_else(|error| failed(error.to_string()))?;
+        let channel = self.into_channel(terms, peer, message.signature)?;
         let channel_id = channel.channel_id();
         Ok((channel, FundingSigned { channel_id, signature, tlvs: TlvStream::new() }))
     }

@@ -160,8 +160,6 @@ impl Opening {
             return failed(format!("funding_signed ids don't match: expected {expected} got {got}"));
         }
         let terms = self.terms(&peer, funding);
-        let kind = bits(&self.channel_type.to_features());
         self.into_channel(terms, peer, message.signature)
-            .or_else(|error| failed(format!("{error} (channel_type={kind})")))
     }
 }

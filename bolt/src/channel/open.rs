@@ -9,9 +9,10 @@ use crate::channel_keys::{Basepoints, ChannelKeys};
 use crate::features::{Features, bit};
 use crate::message::channel::{AcceptChannel, OpenChannel};
 use crate::transaction::{
-    BadSignature, ChannelConfig, ChannelType, Commitment, CommitmentSignatures, CommitmentSpec, Shachain,
-    Side, Terms, funding_script,
+    ChannelConfig, ChannelType, Commitment, CommitmentSignatures, CommitmentSpec, Shachain, Side, Terms,
+    funding_script,
 };
+use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::secp256k1::ecdsa::Signature;
@@ -325,11 +326,18 @@ impl Opening {
         terms: Terms,
         peer: Announced,
         signature: Signature,
-    ) -> Result<Channel, BadSignature> {
+    ) -> Result<Channel, OpenError> {
         let signatures = CommitmentSignatures { signature, htlc_signatures: Vec::new() };
         let local_commitment =
             self.first_commitment(&terms, Side::Local, self.us.keys.per_commitment_point(0));
-        local_commitment.verify(&signatures)?;
+        if local_commitment.verify(&signatures).is_err() {
+            return failed(format!(
+                "Bad signature {signature} on tx {} using key {} (channel_type={})",
+                serialize_hex(local_commitment.transaction()),
+                terms.remote.funding_pubkey,
+                bits(&self.channel_type.to_features())
+            ));
+        }
         let remote_commitment = self.first_commitment(&terms, Side::Remote, peer.first_per_commitment_point);
         let record = Record {
             our_msat: self.first_balance_msat(Side::Local),

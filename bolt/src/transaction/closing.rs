@@ -19,14 +19,15 @@ impl ClosingTransaction {
     /// dust limit is left out. `None` if the opener cannot pay the fee or nothing is left.
     pub fn new(terms: &Terms, balances_msat: [u64; 2], scripts: [&Script; 2], fee_sat: u64) -> Option<Self> {
         let amounts = amounts_sat(terms, balances_msat, fee_sat)?;
-        Self::paying(terms, amounts, scripts)
+        Self::paying(terms, Side::Local, amounts, scripts)
     }
 
-    /// The one that the peer signed: [`Self::new`], or the same without the peer's output, which it may leave out.
+    /// The one that the peer signed: [`Self::new`]; the same with what is dust to the peer left out, instead of what is dust to us; or
+    /// without the peer's output, which it may leave out.
     ///
     /// # Errors
     ///
-    /// If its signature is of neither. `None` if there is no such transaction at all.
+    /// If its signature is of none of them. `None` if there is no such transaction at all.
     pub fn signed_by_peer(
         terms: &Terms,
         balances_msat: [u64; 2],
@@ -35,14 +36,17 @@ impl ClosingTransaction {
         signature: &Signature,
     ) -> Option<Result<Self, BadSignature>> {
         let [ours, theirs] = amounts_sat(terms, balances_msat, fee_sat)?;
-        let whole = Self::paying(terms, [ours, theirs], scripts);
-        let variants = [whole, Self::paying(terms, [ours, 0], scripts)].into_iter().flatten();
+        let variants = [(Side::Local, theirs), (Side::Remote, theirs), (Side::Local, 0)];
+        let variants = variants
+            .into_iter()
+            .filter_map(|(dust, theirs)| Self::paying(terms, dust, [ours, theirs], scripts));
         let checked = variants.map(|closing| closing.verify(signature).map(|()| closing));
         checked.reduce(|first, second| first.or_else(|error| second.map_err(|_| error)))
     }
 
-    fn paying(terms: &Terms, amounts_sat: [u64; 2], scripts: [&Script; 2]) -> Option<Self> {
-        let dust = terms.config(Side::Local).dust_limit_satoshis;
+    /// Leaves out what is dust to `signer`.
+    fn paying(terms: &Terms, signer: Side, amounts_sat: [u64; 2], scripts: [&Script; 2]) -> Option<Self> {
+        let dust = terms.config(signer).dust_limit_satoshis;
         let [ours, theirs] =
             amounts_sat.map(|amount| Amount::from_sat(if amount < dust { 0 } else { amount }));
         let [our_script, their_script] = scripts.map(ScriptBuf::from);

@@ -1,5 +1,6 @@
 //! What this crate promises, checked against the BOLTs' test vectors, a real lightningd's outputs, and at random.
 
+mod channel;
 mod channel_keys;
 mod channel_messages;
 mod commitments;
