@@ -205,6 +205,19 @@ impl Message {
         (num_pong_bytes < NO_PONG).then(|| Self::Pong { ignored: vec![0; num_pong_bytes.into()] })
     }
 
+    /// The name in the BOLTs of a type that is known here, of channels and gossip too, such as `commitment_signed`.
+    pub fn name_of(msg_type: u16) -> Option<&'static str> {
+        let basic = match msg_type {
+            msg_type::WARNING => "warning",
+            msg_type::INIT => "init",
+            msg_type::ERROR => "error",
+            msg_type::PING => "ping",
+            msg_type::PONG => "pong",
+            _ => return ChannelMessage::name_of(msg_type).or_else(|| GossipMessage::name_of(msg_type)),
+        };
+        Some(basic)
+    }
+
     /// Whether a node that does not know this type may ignore it: "it's ok to be odd". An unknown even type
     /// ends the connection.
     pub fn may_be_ignored(msg_type: u16) -> bool {

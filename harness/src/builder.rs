@@ -18,6 +18,7 @@ use crate::node::{Node, Rules, compile};
 use crate::plugin::{Code, Plugin};
 use crate::port::PortLease;
 use crate::run_dir::RunDir;
+use crate::wire::WireRules;
 
 /// Describes a net; made by [`Net::line`] and [`Net::builder`].
 #[must_use = "call `start().await`"]
@@ -267,6 +268,7 @@ impl NetBuilder {
                 }),
                 plugins: Vec::new(),
                 options: plan.options,
+                wire: WireRules::default(),
                 port: lease.as_ref().map(PortLease::port),
             };
             let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease);

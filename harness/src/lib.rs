@@ -26,6 +26,7 @@
 //! | `builder`, `net`, `finish` | [`Net`]: what it shall be, its life, the checks at its end |
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
 //! | `fundchannel`, `channel`, `payment`, `amount` | channels: opened, waited for, paid through; [`Amount`]s with their unit |
+//! | `wire` | messages between an embedded node and its peers: held, lost, changed, cut at |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
@@ -84,6 +85,7 @@ pub mod tap;
 pub mod timeline;
 pub mod transcript;
 pub mod wait;
+mod wire;
 
 pub use amount::{Amount, Units};
 pub use backend::{Backend, Capability};
@@ -106,6 +108,7 @@ pub use plugin::Plugin;
 pub use replica::Replica;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};
+pub use wire::{Held, Struck, WireRule};
 
 /// The typed requests of lightningd's RPC, for [`Node::call`].
 pub use cln_rpc;

@@ -22,6 +22,7 @@ use crate::port::PortLease;
 use crate::rpc::Rpc;
 use crate::transcript::Transcript;
 use crate::wait::Deadline;
+use crate::wire::WireRules;
 
 /// A node of a [`Net`](crate::Net). Clones are the same node.
 ///
@@ -272,6 +273,10 @@ impl Node {
         database::query(&self.database(), sql).map_err(|error| {
             Error::test(format!("{}: the query {sql:?} of its database", self.0.name)).because(error).at(at)
         })
+    }
+
+    pub(crate) fn wire_rules(&self) -> WireRules {
+        self.0.config.lock().unwrap_or_else(PoisonError::into_inner).wire.clone()
     }
 
     pub(crate) fn poke_chain(&self) {

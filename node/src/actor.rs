@@ -288,8 +288,9 @@ impl Actor {
                 Output::AcceptPeers => self.accept_peers(),
                 Output::Dial(id, peer, address) => {
                     let keys = self.state.transport_keys();
+                    let (peers, mailbox) = (self.peers.clone(), self.mailbox.clone());
                     let task =
-                        connectd::dial(id, keys, peer, address, self.peers.clone(), self.mailbox.clone());
+                        connectd::dial(id, keys, peer, address, self.host.wire.clone(), peers, mailbox);
                     self.peers.spawn(task);
                 }
                 Output::ToPeer(id, message) => self.peers.send(id, message),
@@ -346,7 +347,8 @@ impl Actor {
         match tokio::net::TcpListener::from_std(socket) {
             Ok(listener) => {
                 let keys = self.state.transport_keys();
-                let task = connectd::accept(listener, keys, self.peers.clone(), self.mailbox.clone());
+                let (tap, peers) = (self.host.wire.clone(), self.peers.clone());
+                let task = connectd::accept(listener, keys, tap, peers, self.mailbox.clone());
                 self.peer_listener = Some(tokio::spawn(task));
             }
             Err(error) => {

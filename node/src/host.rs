@@ -1,4 +1,6 @@
-//! What a node needs from the program around it: plugin processes and an ear for its events.
+//! What a node needs from the program around it: plugin processes, an ear for its events, perhaps a tap on its wire.
+
+mod wire;
 
 use crate::event::Event;
 use crate::process::ChildProcess;
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use wire::{Verdict, Way, WireMessage, WireTap, message_name};
+
 /// The surroundings of a node. [`Host::default`] is right for a program that only wants nodes.
 #[derive(Clone)]
 pub struct Host {
@@ -15,6 +19,8 @@ pub struct Host {
     pub launcher: Arc<dyn PluginLauncher>,
     /// Hears everything that happens to the node, if anybody listens.
     pub events: Option<Ear>,
+    /// Judges the messages to and from peers, if anybody does.
+    pub wire: Option<Arc<dyn WireTap>>,
     /// Tells the time.
     pub clock: Clock,
     /// The seed of every secret that the node draws; `None` is a random one.
@@ -26,7 +32,13 @@ pub type Ear = Arc<dyn Fn(Event) + Send + Sync>;
 
 impl Default for Host {
     fn default() -> Self {
-        Self { launcher: Arc::new(ChildProcess::default()), events: None, clock: system_clock(), seed: None }
+        Self {
+            launcher: Arc::new(ChildProcess::default()),
+            events: None,
+            wire: None,
+            clock: system_clock(),
+            seed: None,
+        }
     }
 }
 

@@ -48,6 +48,14 @@ macro_rules! messages {
                 }
             }
 
+            /// The name of a type in the BOLTs; `None` if it is none of these.
+            pub fn name_of(msg_type: u16) -> Option<&'static str> {
+                match msg_type {
+                    $($name::TYPE => Some($name::NAME),)+
+                    _ => None,
+                }
+            }
+
             /// The name in the BOLTs.
             pub fn name(&self) -> &'static str {
                 match self {

@@ -38,11 +38,16 @@ impl Daemon for Embedded {
 
 pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
     let launcher = Launcher { surroundings: surroundings.clone() };
-    let name = config.name.clone();
+    let (name, wire) = (config.name.clone(), config.wire.clone());
     let config = node_config(config)?;
     surroundings.timeline.record(Some(&name), EventKind::NodeLaunched);
     let events = ear(name, surroundings.timeline.clone());
-    let host = Host { launcher: Arc::new(launcher), events: Some(events), ..Host::default() };
+    let host = Host {
+        launcher: Arc::new(launcher),
+        events: Some(events),
+        wire: Some(Arc::new(wire)),
+        ..Host::default()
+    };
     Ok(Box::new(Embedded(Mutex::new(Node::start(config, host)))))
 }
 

@@ -21,6 +21,7 @@ use crate::plugin::on_command_line;
 use crate::process::Watchdog;
 use crate::relay::Relays;
 use crate::timeline::Timeline;
+use crate::wire::WireRules;
 
 /// The program that plays the Lightning nodes of a net.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -142,6 +143,8 @@ pub(crate) struct NodeConfig {
     pub(crate) plugins: Vec<ConfiguredPlugin>,
     /// Options of lightningd itself, by the author.
     pub(crate) options: Vec<(String, Value)>,
+    /// What the test does to the messages between it and its peers; only an embedded node asks.
+    pub(crate) wire: WireRules,
     /// The port that it must take; an embedded node chooses one when it starts for the first time.
     pub(crate) port: Option<u16>,
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod life;
 mod plugins;
+mod wire;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,12 +1,15 @@
 //! The I/O tasks of peers: sockets, and the encrypted transport of BOLT 8 (`connectd/`).
 
+use super::tap::{Gate, Passed};
 use crate::connections::ConnectionSource;
+use crate::host::{Way, WireTap};
 use crate::input::{ConnectionId, Input, PeerInput};
 use crate::mailbox::Mailbox;
 use crate::strerror::strerror;
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use leyden_bolt::{Event, Noise};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -38,6 +41,7 @@ impl TransportKeys {
 pub(crate) async fn accept(
     listener: TcpListener,
     keys: TransportKeys,
+    tap: Option<Arc<dyn WireTap>>,
     peers: ConnectionSource<Vec<u8>>,
     mailbox: Mailbox,
 ) {
@@ -46,11 +50,8 @@ pub(crate) async fn accept(
         let noise = Noise::responder(&keys.node, keys.ephemeral(id));
         let (to_peer, to_write) = mpsc::unbounded_channel();
         peers.open(id, to_peer);
-        peers.spawn(drive(
-            Link { id, address, incoming: true, noise, mailbox: mailbox.clone() },
-            stream,
-            to_write,
-        ));
+        let origin = Origin { id, address, incoming: true };
+        peers.spawn(drive(Link::new(origin, noise, tap.clone(), mailbox.clone()), stream, to_write));
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) async fn dial(
     keys: TransportKeys,
     peer: PublicKey,
     address: SocketAddr,
+    tap: Option<Arc<dyn WireTap>>,
     peers: ConnectionSource<Vec<u8>>,
     mailbox: Mailbox,
 ) {
@@ -68,7 +70,8 @@ pub(crate) async fn dial(
     match TcpStream::connect(address).await {
         Ok(stream) => {
             let noise = Noise::initiator(&keys.node, keys.ephemeral(id), peer);
-            drive(Link { id, address, incoming: false, noise, mailbox }, stream, to_write).await;
+            let origin = Origin { id, address, incoming: false };
+            drive(Link::new(origin, noise, tap, mailbox), stream, to_write).await;
         }
         Err(error) => {
             let why = format!("{address}: Connection establishment: {}. ", strerror(&error));
@@ -77,12 +80,21 @@ pub(crate) async fn dial(
     }
 }
 
-struct Link {
+/// Which connection it is, and from where.
+struct Origin {
     id: ConnectionId,
     address: SocketAddr,
     incoming: bool,
+}
+
+struct Link {
+    origin: Origin,
     noise: Noise,
     mailbox: Mailbox,
+    /// Who it is, once that is known.
+    peer: Option<PublicKey>,
+    from_peer: Gate,
+    to_peer: Gate,
 }
 
 /// Moves bytes until either side has had enough. Everything that the core sent before it let go is written.
@@ -90,52 +102,86 @@ async fn drive(mut link: Link, mut stream: TcpStream, mut to_write: mpsc::Unboun
     // Messages are small and answered at once.
     drop(stream.set_nodelay(true));
     let mut chunk = vec![0; 16 * 1024];
-    let mut connected = false;
     let why = loop {
         let output = link.noise.take_output();
         if !output.is_empty() && stream.write_all(&output).await.is_err() {
             break "peer closed connection".to_owned();
         }
-        tokio::select! {
-            read = stream.read(&mut chunk) => match read {
+        let moved = tokio::select! {
+            read = stream.read(&mut chunk), if link.from_peer.is_open() => match read {
                 Ok(0) | Err(_) => break "peer closed connection".to_owned(),
                 Ok(length) => {
                     link.noise.receive(&chunk[..length]);
-                    if let Err(why) = link.events(&mut connected) {
-                        break why;
-                    }
+                    link.events()
                 }
             },
-            message = to_write.recv(), if connected => match message {
-                Some(message) => if let Err(error) = link.noise.send(&message) {
-                    break error.to_string();
-                },
+            message = to_write.recv(), if link.peer.is_some() && link.to_peer.is_open() => match message {
+                Some(message) => link.send(message),
                 None => break "closed by us".to_owned(),
             },
+            passed = link.from_peer.released() => link.told(passed).and_then(|()| link.events()),
+            passed = link.to_peer.released() => link.write(passed),
+        };
+        if let Err(why) = moved {
+            break why;
         }
     };
     // What was encrypted last must go out as well: a warning, say. The peer may be gone already.
     drop(stream.write_all(&link.noise.take_output()).await);
-    let last = if connected {
-        PeerInput::Closed
-    } else {
-        PeerInput::Failed(format!("{}: Cryptographic handshake: {why}. ", link.address))
+    let last = match link.peer {
+        Some(_) => PeerInput::Closed,
+        None => PeerInput::Failed(format!("{}: Cryptographic handshake: {why}. ", link.origin.address)),
     };
-    link.mailbox.send(Input::Peer(link.id, last));
+    link.mailbox.send(Input::Peer(link.origin.id, last));
 }
 
 impl Link {
-    fn events(&mut self, connected: &mut bool) -> Result<(), String> {
-        while let Some(event) = self.noise.next_event().map_err(|error| error.to_string())? {
-            let input = match event {
-                Event::Connected { node_id } => {
-                    *connected = true;
-                    PeerInput::Connected { id: node_id, address: self.address, incoming: self.incoming }
+    fn new(origin: Origin, noise: Noise, tap: Option<Arc<dyn WireTap>>, mailbox: Mailbox) -> Self {
+        let (from_peer, to_peer) = (Gate::new(Way::In, tap.clone()), Gate::new(Way::Out, tap));
+        Self { origin, noise, mailbox, peer: None, from_peer, to_peer }
+    }
+
+    /// Hands on what has come, up to a message that is held.
+    fn events(&mut self) -> Result<(), String> {
+        while self.from_peer.is_open() {
+            let Some(event) = self.noise.next_event().map_err(|error| error.to_string())? else { break };
+            match (event, self.peer) {
+                (Event::Connected { node_id }, _) => {
+                    self.peer = Some(node_id);
+                    let Origin { address, incoming, .. } = self.origin;
+                    self.tell(PeerInput::Connected { id: node_id, address, incoming });
                 }
-                Event::Message(message) => PeerInput::Message(message),
-            };
-            self.mailbox.send(Input::Peer(self.id, input));
+                (Event::Message(message), Some(peer)) => {
+                    let passed = self.from_peer.pass(peer, message);
+                    self.told(passed)?;
+                }
+                (Event::Message(_), None) => return Err("a message before the handshake".to_owned()),
+            }
         }
         Ok(())
+    }
+
+    fn told(&mut self, Passed { messages, cut }: Passed) -> Result<(), String> {
+        for message in messages {
+            self.tell(PeerInput::Message(message));
+        }
+        if cut { Err("cut".to_owned()) } else { Ok(()) }
+    }
+
+    fn tell(&self, input: PeerInput) {
+        self.mailbox.send(Input::Peer(self.origin.id, input));
+    }
+
+    fn send(&mut self, message: Vec<u8>) -> Result<(), String> {
+        let peer = self.peer.expect("messages are taken from the core once the peer is known");
+        let passed = self.to_peer.pass(peer, message);
+        self.write(passed)
+    }
+
+    fn write(&mut self, Passed { messages, cut }: Passed) -> Result<(), String> {
+        for message in messages {
+            self.noise.send(&message).map_err(|error| error.to_string())?;
+        }
+        if cut { Err("cut".to_owned()) } else { Ok(()) }
     }
 }

@@ -3,6 +3,7 @@
 //! | module | subject | CLN |
 //! |---|---|---|
 //! | [`connectd`] | the I/O tasks: sockets and the encrypted transport | `connectd/` |
+//! | [`tap`] | messages that the program around the node holds back or changes | `--dev-disconnect` |
 //! | [`session`] | a connection's life | `connectd.c`, `peer_control.c` |
 //! | [`control`] | `connect`, `disconnect`, `listpeers`, `ping` | `connect_control.c`, `ping.c` |
 //! | [`custommsg`] | messages that only plugins understand | `connect_control.c` |
@@ -11,6 +12,7 @@ pub(crate) mod connectd;
 pub(crate) mod control;
 pub(crate) mod custommsg;
 pub(crate) mod session;
+mod tap;
 
 use crate::gossip::TimestampFilter;
 use crate::input::ConnectionId;
