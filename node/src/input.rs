@@ -146,6 +146,10 @@ pub(crate) enum Timer {
     Shutdown,
     /// An unpaid invoice may have expired.
     ExpireInvoices,
+    /// Dial a peer with channels again.
+    Reconnect(PublicKey),
+    /// The n-th `close` has waited long enough.
+    CloseChannel(u64),
     /// Somebody has waited for any invoice to be paid; by number.
     WaitAnyInvoice(u64),
     /// Somebody has waited for a part of a payment; by number.

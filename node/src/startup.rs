@@ -176,6 +176,7 @@ impl State {
             }
         }
         self.load_scripts();
+        self.load_channels();
         self.open_gossip_store();
         self.out.push(Output::Again(Step::SetupTopology));
     }
@@ -231,9 +232,10 @@ impl State {
             self.call_hook("recover", FilterKey::None, payload, None, Subject::Recover);
         }
         if self.db().intvar(schema::UNWATCHED_CLOSES) == Some(1) {
-            // There are no channels.
+            // Addresses of every kind are watched here.
             self.db().set_intvar(schema::UNWATCHED_CLOSES, 0);
         }
+        self.resume_channels();
         self.expire_invoices();
         self.begin_topology();
     }

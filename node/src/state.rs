@@ -8,6 +8,7 @@ use crate::chain::broadcast::Outgoing;
 use crate::chain::feerates::Feerates;
 use crate::chain::topology::Topology;
 use crate::chain::watch::Watches;
+use crate::channel::Channels;
 use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
@@ -99,6 +100,7 @@ pub(crate) struct State {
     pub(crate) scripts: Scripts,
     pub(crate) unreleased: Unreleased,
     pub(crate) gossip: Gossip,
+    pub(crate) channels: Channels,
     /// `None` until the manifests are in.
     db: Option<Db>,
     /// Writes outside of any transaction that `db_write` has not seen yet.
@@ -150,6 +152,7 @@ impl State {
             scripts: Scripts::default(),
             unreleased: Unreleased::new(),
             gossip: Gossip::default(),
+            channels: Channels::default(),
             db: None,
             unversioned_writes: None,
             config,
@@ -184,11 +187,14 @@ impl State {
             Input::Timer(Timer::PluginStartup(plugin)) => self.plugin_startup_timeout(plugin),
             Input::Timer(Timer::PluginStop(plugin)) => self.plugin_stop_timeout(plugin),
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
+            Input::Timer(Timer::Reconnect(peer)) => self.reconnect(peer),
+            Input::Timer(Timer::CloseChannel(number)) => self.close_timeout(number),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),
             Input::Timer(Timer::WaitSendpay(number)) => self.wait_sendpay_timeout(number),
             Input::Failed(exit) => self.exit = Some(exit),
         }
+        self.flush_channels();
         if let Some(code) = self.leave.take() {
             self.leave_main_loop(code);
         }

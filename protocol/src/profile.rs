@@ -6,6 +6,7 @@
 
 mod amount;
 mod chain;
+pub mod channel;
 mod coin_mvts;
 mod database;
 mod features;

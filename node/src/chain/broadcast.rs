@@ -91,10 +91,8 @@ impl State {
     fn broadcast_answered(&mut self, why: &Broadcast, txid: Txid, answer: Result<(), String>) {
         match why {
             Broadcast::Client(sending) => self.client_broadcast_answered(sending, txid, answer),
-            Broadcast::Funding(_)
-            | Broadcast::MutualClose(_)
-            | Broadcast::Unilateral(_)
-            | Broadcast::Onchain(_) => {}
+            Broadcast::Funding(dbid) => self.funding_sent(*dbid, txid, &answer),
+            Broadcast::MutualClose(_) | Broadcast::Unilateral(_) | Broadcast::Onchain(_) => {}
         }
     }
 

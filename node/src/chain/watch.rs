@@ -75,7 +75,8 @@ impl State {
     /// it has no location. Told once for each depth, when the backend has no further block for now.
     fn tx_depth(&mut self, watcher: Watcher, txid: Txid, depth: u32, location: Option<TxLocation>) {
         match watcher {
-            Watcher::Funding(_) | Watcher::Onchain(_) => {}
+            Watcher::Funding(dbid) => self.funding_depth(dbid, depth, location),
+            Watcher::Onchain(_) => {}
         }
     }
 
@@ -89,7 +90,8 @@ impl State {
         height: u32,
     ) {
         match watcher {
-            Watcher::Funding(_) | Watcher::Onchain(_) => {}
+            Watcher::Funding(dbid) => self.funding_output_spent(dbid, tx, height),
+            Watcher::Onchain(_) => {}
         }
     }
 

@@ -1,12 +1,15 @@
 //! Movements of the wallet, and of channels that open and close: what each release makes of them.
 
 use super::movement::{Account, ChainMove, ChannelMove, Movement, Tag};
+use crate::channel::LocalChannel;
+use crate::channel::channel_state::ChannelState;
 use crate::state::State;
 use crate::wallet::output::WalletOutput;
 use bitcoin::hashes::sha256;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{OutPoint, Transaction, Txid};
 use leyden_bolt::ChannelId;
+use leyden_bolt::transaction::Side;
 
 /// The funding transaction of a channel is in a block.
 #[derive(Debug, Clone)]
@@ -153,6 +156,8 @@ impl State {
 
     /// The channels of `balance_snapshot`, with our balance in msat.
     pub(super) fn channel_balances(&self) -> Vec<(ChannelId, u64)> {
-        Vec::new()
+        let balance = |channel: &LocalChannel| (channel.channel_id(), channel.bolt.balance_msat(Side::Local));
+        let open = self.channels.iter().filter(|channel| channel.scid.is_some());
+        open.filter(|channel| channel.state < ChannelState::FundingSpendSeen).map(balance).collect()
     }
 }

@@ -26,14 +26,15 @@ impl Command for Getinfo {
         let features = &node.features;
         let peers = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
         let binding: Vec<Value> = node.binding.into_iter().map(address_json).collect();
+        let [pending, active, inactive] = node.channel_counts();
         let mut result = json!({
             "id": node.node_id.to_string(),
             "alias": node.alias(),
             "color": node.color(),
             "num_peers": peers,
-            "num_pending_channels": 0,
-            "num_active_channels": 0,
-            "num_inactive_channels": 0,
+            "num_pending_channels": pending,
+            "num_active_channels": active,
+            "num_inactive_channels": inactive,
             "address": [],
             "binding": binding,
             "version": node.profile.version(),

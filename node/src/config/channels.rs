@@ -33,7 +33,7 @@ pub enum Reconnect {
     /// After a second, and later and later from then on.
     #[default]
     Patient,
-    /// `--dev-fast-reconnect`: within half a second.
+    /// `--dev-fast-reconnect`: never later than after three seconds.
     Fast,
     /// `--dev-no-reconnect`: it is left to the peer.
     Never,

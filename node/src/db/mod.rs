@@ -81,6 +81,12 @@ impl Db {
         })
     }
 
+    /// Executes the insertion of a row, as [`Db::exec`] does, and gives its number.
+    pub(crate) fn insert(&mut self, sql: &str, params: &[&dyn ToSql]) -> i64 {
+        self.exec(sql, params);
+        self.connection.last_insert_rowid()
+    }
+
     fn try_exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         if !self.in_transaction {
             self.connection.execute_batch("BEGIN")?;

@@ -102,9 +102,13 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::flag("dev-no-reconnect", "leave it to peers with channels to connect again", |config| {
         config.channels.reconnect = Reconnect::Never;
     }),
-    Opt::flag("dev-fast-reconnect", "connect again to peers with channels within half a second", |config| {
-        config.channels.reconnect = Reconnect::Fast;
-    }),
+    Opt::flag(
+        "dev-fast-reconnect",
+        "never wait longer than three seconds before dialling a peer with channels again",
+        |config| {
+            config.channels.reconnect = Reconnect::Fast;
+        },
+    ),
 ];
 
 fn msat(value: &str) -> Result<u64, String> {

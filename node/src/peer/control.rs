@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 
 /// `connect` knows no address (`CONNECT_NO_KNOWN_ADDRESS`).
-const NO_KNOWN_ADDRESS: i64 = 400;
+pub(crate) const NO_KNOWN_ADDRESS: i64 = 400;
 
 /// The port of a peer on regtest if none is said.
 const DEFAULT_PORT: u16 = 19846;
@@ -33,13 +33,9 @@ impl Command for Connect {
         &[Shape::required("id"), Shape::optional("host"), Shape::optional("port")];
 
     fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
-        let (id, host, port) = connect_target(params)?;
-        let address = match (host, port) {
-            (Some(host), port) => Some(resolve(&host, port.unwrap_or(DEFAULT_PORT))?),
-            (None, Some(_)) => return Err(invalid("Can't specify port without host")),
-            (None, None) => None,
-        };
-        Ok(Self { id, address })
+        let (id, host, port) =
+            connect_target(params, params.optional_string("host"), optional_port(params)?)?;
+        Ok(Self { id, address: address(host, port)? })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
@@ -57,11 +53,10 @@ impl Command for Connect {
         let address = address
             .or_else(|| node.peers.known_addresses.get(&id).copied())
             .ok_or_else(|| RpcError::new(NO_KNOWN_ADDRESS, "Unable to connect, no address known for peer"))?;
-        let connection = node.peers.dial_id();
-        let mut peer = Peer::new(id, address, false, PeerState::Dialling);
-        peer.connects.push(request.client.clone());
-        node.peers.open.insert(connection, peer);
-        node.out.push(Output::Dial(connection, id, address));
+        let connection = node.dial(id, address);
+        if let Some(peer) = node.peers.get_mut(connection) {
+            peer.connects.push(request.client.clone());
+        }
         Ok(())
     }
 }
@@ -162,6 +157,14 @@ impl Command for Ping {
 }
 
 impl State {
+    /// Begins to connect to a peer.
+    pub(crate) fn dial(&mut self, id: PublicKey, address: SocketAddr) -> ConnectionId {
+        let connection = self.peers.dial_id();
+        self.peers.open.insert(connection, Peer::new(id, address, false, PeerState::Dialling));
+        self.out.push(Output::Dial(connection, id, address));
+        connection
+    }
+
     /// Answers the oldest `ping` of a connection.
     pub(crate) fn pong_received(&mut self, connection: ConnectionId, ignored: usize) {
         let client = self.peers.get_mut(connection).and_then(|peer| peer.pings.pop_front());
@@ -202,11 +205,14 @@ fn peer_entry(peer: &Peer) -> Value {
 }
 
 /// Whom to connect to: `id`, or `id@host`, or `id@host:port`, with the other two parameters.
-fn connect_target(params: &Params) -> Result<(PublicKey, Option<String>, Option<u16>), RpcError> {
+fn connect_target(
+    params: &Params,
+    host: Option<String>,
+    port: Option<u16>,
+) -> Result<(PublicKey, Option<String>, Option<u16>), RpcError> {
     let text = params.string("id")?;
     let (id, place) = text.split_once('@').map_or((&*text, None), |(id, place)| (id, Some(place)));
     let id = id.parse().map_err(|_| params.wrong("id", "should be a node id"))?;
-    let (host, port) = (params.optional_string("host"), optional_port(params)?);
     let Some(place) = place else { return Ok((id, host, port)) };
     let (place, place_port) = host_and_port(place).ok_or_else(|| invalid("malformed host @part"))?;
     if host.is_some() {
@@ -216,6 +222,20 @@ fn connect_target(params: &Params) -> Result<(PublicKey, Option<String>, Option<
         return Err(invalid("Can't specify port as both xxx@yyy:port and separate argument"));
     }
     Ok((id, Some(place.to_owned()), place_port.or(port)))
+}
+
+fn address(host: Option<String>, port: Option<u16>) -> Result<Option<SocketAddr>, RpcError> {
+    match (host, port) {
+        (Some(host), port) => resolve(&host, port.unwrap_or(DEFAULT_PORT)).map(Some),
+        (None, Some(_)) => Err(invalid("Can't specify port without host")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The parameter `id` of who funds a channel: `id`, `id@host` or `id@host:port`.
+pub(crate) fn peer_and_address(params: &Params) -> Result<(PublicKey, Option<SocketAddr>), RpcError> {
+    let (id, host, port) = connect_target(params, None, None)?;
+    Ok((id, address(host, port)?))
 }
 
 fn optional_port(params: &Params) -> Result<Option<u16>, RpcError> {

@@ -13,6 +13,7 @@ use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ChannelId;
 use leyden_bolt::gossip::Address;
+use leyden_bolt::message::ChannelMessage;
 use leyden_bolt::{Init, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
@@ -78,9 +79,12 @@ impl State {
         let text = format!("All addresses failed: {why}");
         let source = format!("{}-connectd", peer.id);
         self.log(LogLevel::Debug, &source, &format!("Failed connected out: {text}"));
+        let error = RpcError::new(ALL_ADDRESSES_FAILED, text);
         for client in peer.connects {
-            self.reply_error(&client, &RpcError::new(ALL_ADDRESSES_FAILED, text.clone()));
+            self.reply_error(&client, &error);
         }
+        self.multifund_peer(&peer.id, &Err(error));
+        self.schedule_reconnect(&peer.id);
     }
 
     fn peer_message(&mut self, connection: ConnectionId, message: Message) {
@@ -111,17 +115,24 @@ impl State {
             return;
         };
         match message {
-            Message::Unknown { msg_type, payload } => self.unknown_message(connection, msg_type, &payload),
+            Message::Unknown { msg_type, payload } => match ChannelMessage::decode(msg_type, &payload) {
+                None => self.unknown_message(connection, msg_type, &payload),
+                Some(Ok(message)) => self.channel_message(connection, message),
+                Some(Err(error)) => self.warn_and_close(connection, &error.to_string()),
+            },
             Message::Warning { channel_id, data } => {
-                self.log_complaint(&source, "WARNING", channel_id, &data);
+                drop(self.log_complaint(&source, "WARNING", channel_id, &data));
             }
-            Message::Error { channel_id, data } => self.log_complaint(&source, "ERROR", channel_id, &data),
+            Message::Error { channel_id, data } => {
+                let text = self.log_complaint(&source, "ERROR", channel_id, &data);
+                self.channel_error_received(connection, channel_id, &text);
+            }
             Message::Init(_) | Message::Ping { .. } | Message::Pong { .. } => {}
         }
     }
 
     /// What the peer says is printed only if it can be (`common/wire_error.c:sanitize_error`).
-    fn log_complaint(&mut self, source: &str, kind: &str, channel_id: ChannelId, data: &[u8]) {
+    fn log_complaint(&mut self, source: &str, kind: &str, channel_id: ChannelId, data: &[u8]) -> String {
         let channel = match channel_id {
             ChannelId::ALL => String::new(),
             one => format!(" channel {one}"),
@@ -129,7 +140,9 @@ impl State {
         let is_printable = data.iter().all(|byte| matches!(byte, 32..=127));
         let words = if is_printable { String::from_utf8_lossy(data).into_owned() } else { hex::encode(data) };
         self.log(LogLevel::Debug, source, &format!("peer_in WIRE_{kind}"));
-        self.log(LogLevel::Info, source, &format!("Received WIRE_{kind}: {kind}{channel}: {words}"));
+        let text = format!("{kind}{channel}: {words}");
+        self.log(LogLevel::Info, source, &format!("Received WIRE_{kind}: {text}"));
+        text
     }
 
     /// Dispatches what has waited, until something makes it wait again.
@@ -255,6 +268,8 @@ impl State {
             json!({ "id": id.to_string(), "address": address.ip().to_string() })
         };
         self.notify("connect", fields);
+        self.peer_ready(connection);
+        self.multifund_peer(&id, &Ok(()));
         self.open_gate(connection);
     }
 
@@ -269,14 +284,18 @@ impl State {
     /// Settles what a connection that is gone has left open.
     pub(crate) fn forget_peer(&mut self, connection: ConnectionId) {
         let Some(peer) = self.peers.open.remove(&connection) else { return };
-        let text = "disconnected during connection";
+        let error = RpcError::new(DISCONNECTED_DURING, "disconnected during connection");
         for client in peer.connects.iter().chain(&peer.pings) {
-            self.reply_error(client, &RpcError::new(DISCONNECTED_DURING, text));
+            self.reply_error(client, &error);
+        }
+        if peer.state < PeerState::Connected {
+            self.multifund_peer(&peer.id, &Err(error));
         }
         if peer.state >= PeerState::InHook {
             let id = peer.id;
             self.log(LogLevel::Debug, &format!("{id}-lightningd"), "peer_disconnected");
             self.notify("disconnect", json!({ "id": id.to_string() }));
+            self.peer_gone(connection, &id);
         }
     }
 }
@@ -287,7 +306,7 @@ fn is_gossip(msg_type: u16) -> bool {
 }
 
 /// The address in a descriptor, if it is one of the internet.
-fn socket_address(descriptor: &[u8]) -> Option<SocketAddr> {
+pub(crate) fn socket_address(descriptor: &[u8]) -> Option<SocketAddr> {
     Address::decode_all(descriptor).ok()?.first()?.socket()
 }
 

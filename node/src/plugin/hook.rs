@@ -6,10 +6,13 @@
 pub(crate) mod order;
 
 use super::request::Awaiting;
+use crate::channel::open::accept::OpenchannelCall;
+use crate::channel::revocation::Revocation;
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId};
 use crate::jsonrpc::hook::RpcCommandCall;
 use crate::state::State;
+use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::hook::{Filter, HookRegistration};
 use leyden_protocol::{Envelope, Id, json};
 
@@ -37,6 +40,10 @@ pub(crate) enum Subject {
     Recover,
     /// `custommsg`: a message of this peer.
     Custommsg(ConnectionId),
+    /// `openchannel`: a channel that this peer proposes.
+    Openchannel(PublicKey, Box<OpenchannelCall>),
+    /// `commitment_revocation`: a commitment that a peer has revoked.
+    CommitmentRevocation(Revocation),
 }
 
 /// What an answer means for the chain.
@@ -114,6 +121,8 @@ impl State {
             Subject::PeerConnected(peer) => self.peer_connected_final(peer),
             Subject::Custommsg(peer) => self.custommsg_final(peer),
             Subject::Recover => {}
+            Subject::Openchannel(peer, proposal) => self.openchannel_final(peer, *proposal),
+            Subject::CommitmentRevocation(revocation) => self.commitment_revocation_final(revocation),
         }
     }
 
@@ -139,6 +148,8 @@ impl State {
             Subject::PeerConnected(peer) => self.peer_connected_answer(*peer, result, response.text),
             Subject::Custommsg(_) => self.custommsg_answer(result, response.text),
             Subject::Recover => self.recover_answer(result, response.text),
+            Subject::Openchannel(_, proposal) => self.openchannel_answer(proposal, result),
+            Subject::CommitmentRevocation(_) => self.commitment_revocation_answer(result),
         };
         match verdict {
             Verdict::Next => self.advance_hook(call),

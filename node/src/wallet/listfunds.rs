@@ -67,9 +67,4 @@ impl State {
         }
         entry
     }
-
-    /// What is in channels, one entry for each.
-    fn listed_channel_funds(&self) -> Vec<Value> {
-        Vec::new()
-    }
 }

@@ -9,7 +9,7 @@ use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 
 /// An amount in satoshi: a number alone is one; with a unit it must come to whole satoshi.
-fn parse_sat(text: &str) -> Option<u64> {
+pub(crate) fn parse_sat(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok();
     }
@@ -17,37 +17,42 @@ fn parse_sat(text: &str) -> Option<u64> {
 }
 
 /// An amount in satoshi, or `all`.
-pub(super) fn parse_sat_or_all(text: &str) -> Option<Value> {
+pub(crate) fn parse_sat_or_all(text: &str) -> Option<Value> {
     if text == "all" { Some(Value::All) } else { parse_sat(text).map(Value::Sat) }
 }
 
 /// A required amount in satoshi.
-pub(super) fn sat(params: &Params, name: &str) -> Result<u64, RpcError> {
+pub(crate) fn sat(params: &Params, name: &str) -> Result<u64, RpcError> {
     let text = params.required_raw(name).map(json::content)?;
     parse_sat(text).ok_or_else(|| params.wrong(name, "should be a satoshi amount"))
 }
 
+/// An optional amount in satoshi.
+pub(crate) fn optional_sat(params: &Params, name: &str) -> Result<Option<u64>, RpcError> {
+    params.raw(name).map(|_| sat(params, name)).transpose()
+}
+
 /// A required amount in satoshi, or `all`.
-pub(super) fn sat_or_all(params: &Params, name: &str) -> Result<Value, RpcError> {
+pub(crate) fn sat_or_all(params: &Params, name: &str) -> Result<Value, RpcError> {
     let text = params.required_raw(name).map(json::content)?;
     parse_sat_or_all(text).ok_or_else(|| params.wrong(name, "should be a satoshi amount"))
 }
 
 /// Why an address is none.
-pub(super) enum BadAddress {
+pub(crate) enum BadAddress {
     Unreadable,
     OtherNetwork,
 }
 
 /// The script of an address of this chain.
-pub(super) fn parse_address(text: &str) -> Result<ScriptBuf, BadAddress> {
+pub(crate) fn parse_address(text: &str) -> Result<ScriptBuf, BadAddress> {
     let address: Address<NetworkUnchecked> = text.parse().map_err(|_| BadAddress::Unreadable)?;
     let address = address.require_network(Network::Regtest).map_err(|_| BadAddress::OtherNetwork)?;
     Ok(address.script_pubkey())
 }
 
 /// The script of an address, if there is one.
-pub(super) fn optional_address(params: &Params, name: &str) -> Result<Option<ScriptBuf>, RpcError> {
+pub(crate) fn optional_address(params: &Params, name: &str) -> Result<Option<ScriptBuf>, RpcError> {
     let parse = |raw| {
         let text = parse_address(json::content(raw)).map_err(|bad| match bad {
             BadAddress::Unreadable => {
@@ -61,7 +66,7 @@ pub(super) fn optional_address(params: &Params, name: &str) -> Result<Option<Scr
 }
 
 /// Places of outputs.
-pub(super) fn optional_outpoints(params: &Params, name: &str) -> Result<Option<Vec<OutPoint>>, RpcError> {
+pub(crate) fn optional_outpoints(params: &Params, name: &str) -> Result<Option<Vec<OutPoint>>, RpcError> {
     let Some(raw) = params.raw(name) else { return Ok(None) };
     let elements = json::elements(raw).ok_or_else(|| {
         let raw = json::content(raw);

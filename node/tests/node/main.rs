@@ -2,12 +2,10 @@
 
 mod chain;
 mod commands;
-mod gossip;
 mod invoices;
 mod messages;
 mod options;
 mod payments;
-mod peer;
 mod program;
 mod running;
 mod socket;

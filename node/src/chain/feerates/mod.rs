@@ -144,7 +144,7 @@ impl State {
     }
 
     /// The least that gets a transaction relayed, in sat per kw.
-    fn feerate_floor(&self) -> u32 {
+    pub(crate) fn feerate_floor(&self) -> u32 {
         self.feerates.ranges.floor().max(FLOOR)
     }
 
@@ -172,6 +172,7 @@ impl State {
         for (level, text) in log {
             self.log_main(level, &text);
         }
+        self.update_channel_fees();
     }
 }
 

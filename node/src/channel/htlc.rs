@@ -1,0 +1,87 @@
+//! HTLCs of channels, for those who offer and settle them (`lightningd/peer_htlcs.c`).
+
+use super::channel_state::{Cause, ChannelState};
+use super::{HtlcKey, HtlcOrigin};
+use crate::state::State;
+use leyden_bolt::channel::{AddHtlc, AddHtlcError, HtlcState, Removal};
+use leyden_bolt::transaction::Side;
+use thiserror::Error;
+
+/// Why an HTLC cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum OfferError {
+    /// There is no such channel, or its peer is away, or it is being closed (`WIRE_UNKNOWN_NEXT_PEER` of a forward).
+    #[error("Channel not ready")]
+    NotReady,
+    /// The channel cannot carry it (`WIRE_TEMPORARY_CHANNEL_FAILURE` of a forward).
+    #[error("{0}")]
+    Refused(#[from] AddHtlcError),
+}
+
+impl State {
+    /// Offers an HTLC over a channel, and gives its number there. It is written once the peer can be committed to it.
+    ///
+    /// # Errors
+    /// If the channel takes none, or not this one.
+    pub(crate) fn offer_htlc(
+        &mut self,
+        dbid: u64,
+        add: AddHtlc,
+        origin: HtlcOrigin,
+    ) -> Result<u64, OfferError> {
+        let channel = self.channels.get_mut(dbid).ok_or(OfferError::NotReady)?;
+        if !channel.state.can_add_htlc() || !channel.is_live() {
+            return Err(OfferError::NotReady);
+        }
+        let id = channel.bolt.add_htlc(add)?;
+        channel.origins.insert(id, origin);
+        Ok(id)
+    }
+
+    /// Ends an incoming HTLC that is committed for good. Without a connection the peer hears of it with the next one;
+    /// of one that is on the chain, its preimage is for whoever follows the chain.
+    pub(crate) fn settle_htlc(&mut self, dbid: u64, id: u64, removal: Removal) {
+        let Some(channel) = self.channels.get_mut(dbid) else { return };
+        if channel.state >= ChannelState::FundingSpendSeen {
+            if let Removal::Fulfill(preimage) = removal {
+                self.onchain_preimage(dbid, id, preimage);
+            }
+            return;
+        }
+        let paid_msat = match &removal {
+            Removal::Fulfill(_) => channel.bolt.htlc(Side::Remote, id).map(|htlc| htlc.amount_msat),
+            _ => None,
+        };
+        if let Err(error) = channel.bolt.remove_htlc(id, removal) {
+            let text = format!("HTLC {id} cannot be settled: {error}");
+            return self.fail_channel(dbid, Cause::Local, &text, Some(&text));
+        }
+        if let Some(msat) = paid_msat {
+            channel.in_stats.payments_fulfilled += 1;
+            channel.in_stats.fulfilled_msat += msat;
+        }
+    }
+
+    /// The peer has taken one of ours.
+    pub(super) fn count_fulfilled_out(&mut self, dbid: u64, id: u64) {
+        let Some(channel) = self.channels.get_mut(dbid) else { return };
+        let Some(msat) = channel.bolt.htlc(Side::Local, id).map(|htlc| htlc.amount_msat) else { return };
+        channel.out_stats.payments_fulfilled += 1;
+        channel.out_stats.fulfilled_msat += msat;
+    }
+
+    /// Why an HTLC of ours was offered; `None` if there is none.
+    pub(crate) fn htlc_origin(&self, dbid: u64, id: u64) -> Option<HtlcOrigin> {
+        self.channels.get(dbid)?.origins.get(&id).copied()
+    }
+
+    /// Incoming HTLCs that are committed for good and wait for what becomes of them: after a start, plugins are asked again.
+    pub(crate) fn unsettled_htlcs(&self) -> Vec<HtlcKey> {
+        let of_channel = |channel: &super::LocalChannel| {
+            let dbid = channel.dbid;
+            let waiting = channel.bolt.htlcs().filter(|htlc| htlc.state == HtlcState::RcvdAddAckRevocation);
+            waiting.map(move |htlc| HtlcKey { dbid, id: htlc.id, owner: Side::Remote }).collect::<Vec<_>>()
+        };
+        self.channels.iter().flat_map(of_channel).collect()
+    }
+}

@@ -1,0 +1,155 @@
+//! HTLCs in the table `channel_htlcs` (`wallet/wallet.c:wallet_htlc_save_in`, `wallet_htlc_save_out`, `wallet_htlc_update`).
+
+use super::rows::number;
+use super::{HtlcKey, HtlcOrigin, nanoseconds};
+use crate::state::State;
+use bitcoin::hashes::Hash;
+use leyden_bolt::channel::{Htlc, HtlcState, Record, Removal};
+use leyden_bolt::transaction::Side;
+
+/// `direction` of an HTLC.
+pub(crate) fn direction(owner: Side) -> u8 {
+    match owner {
+        Side::Remote => 0,
+        Side::Local => 1,
+    }
+}
+
+/// What the row of an HTLC says of its end.
+#[derive(Default)]
+struct End {
+    payment_key: Option<[u8; 32]>,
+    failuremsg: Option<Vec<u8>>,
+    malformed_onion: u16,
+}
+
+impl End {
+    fn of(removal: Option<&Removal>) -> Self {
+        match removal {
+            None => Self::default(),
+            Some(Removal::Fulfill(preimage)) => Self { payment_key: Some(*preimage), ..Self::default() },
+            Some(Removal::Fail(reason)) => Self { failuremsg: Some(reason.clone()), ..Self::default() },
+            Some(Removal::FailMalformed { failure_code, .. }) => {
+                Self { malformed_onion: *failure_code, ..Self::default() }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Writes what of the HTLCs of a channel has changed.
+    pub(super) fn store_htlcs(&mut self, dbid: u64, old: Option<&Record>, new: &Record) {
+        for (key, htlc) in &new.htlcs {
+            match old.and_then(|old| old.htlcs.get(key)) {
+                None => self.insert_htlc(dbid, htlc, new),
+                Some(before) if before == htlc => {}
+                Some(_) => self.update_htlc(dbid, htlc),
+            }
+        }
+        for htlc in old.iter().flat_map(|old| old.htlcs.values()) {
+            if !new.htlcs.contains_key(&(htlc.owner, htlc.id)) {
+                self.end_htlc(dbid, htlc, new);
+            }
+        }
+    }
+
+    fn insert_htlc(&mut self, dbid: u64, htlc: &Htlc, record: &Record) {
+        let origin = self.channels.get(dbid).and_then(|channel| channel.origins.get(&htlc.id)).copied();
+        let origin = origin.filter(|_| htlc.owner == Side::Local);
+        let (partid, groupid) = match origin {
+            Some(HtlcOrigin::Payment { partid, groupid, .. }) => {
+                (Some(number(partid)), Some(number(groupid)))
+            }
+            _ => (None, None),
+        };
+        let incoming = match origin {
+            Some(HtlcOrigin::Forward(key)) => Some(key),
+            _ => None,
+        };
+        let incoming_row = incoming.and_then(|key| self.htlc_row(key));
+        let incoming_msat = incoming.and_then(|key| {
+            let channel = self.channels.get(key.dbid)?;
+            channel.bolt.htlc(key.owner, key.id).map(|htlc| htlc.amount_msat)
+        });
+        let fees_msat = incoming_msat.map_or(0, |msat| msat.saturating_sub(htlc.amount_msat));
+        let received = (htlc.owner == Side::Remote).then(|| nanoseconds((self.clock)()));
+        let end = End::of(htlc.removal.as_ref());
+        let least = record.next_commitment_number.into_iter().min().unwrap_or(1) - 1;
+        let insert = "INSERT INTO channel_htlcs (channel_id, channel_htlc_id, direction, origin_htlc, msatoshi, \
+                      cltv_expiry, payment_hash, payment_key, hstate, routing_onion, malformed_onion, partid, groupid, \
+                      fees_msat, received_time, min_commit_num, fail_immediate) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
+        self.db().exec(
+            insert,
+            &[
+                &dbid,
+                &htlc.id,
+                &direction(htlc.owner),
+                &incoming_row,
+                &number(htlc.amount_msat),
+                &htlc.cltv_expiry,
+                &htlc.payment_hash.to_byte_array(),
+                &end.payment_key,
+                &htlc.state.number(),
+                &&htlc.onion[..],
+                &end.malformed_onion,
+                &partid,
+                &groupid,
+                &number(fees_msat),
+                &received,
+                &number(least),
+                &htlc.fail_immediate,
+            ],
+        );
+        self.count_offered(dbid, htlc);
+    }
+
+    fn update_htlc(&mut self, dbid: u64, htlc: &Htlc) {
+        let end = End::of(htlc.removal.as_ref());
+        let update = "UPDATE channel_htlcs SET hstate=?, payment_key=?, malformed_onion=?, failuremsg=? \
+                      WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
+        self.db().exec(
+            update,
+            &[
+                &htlc.state.number(),
+                &end.payment_key,
+                &end.malformed_onion,
+                &end.failuremsg,
+                &dbid,
+                &htlc.id,
+                &direction(htlc.owner),
+            ],
+        );
+    }
+
+    /// The HTLC is gone for good: nothing about it will be said again.
+    fn end_htlc(&mut self, dbid: u64, htlc: &Htlc, record: &Record) {
+        let state = match htlc.owner {
+            Side::Local => HtlcState::RcvdRemoveAckRevocation,
+            Side::Remote => HtlcState::SentRemoveAckRevocation,
+        };
+        let most = record.next_commitment_number.into_iter().max().unwrap_or(1) - 1;
+        let update = "UPDATE channel_htlcs SET hstate=?, max_commit_num=?, payment_key=NULL, routing_onion=NULL, \
+                      failuremsg=NULL, shared_secret=NULL, localfailmsg=NULL \
+                      WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
+        let params: [&dyn rusqlite::types::ToSql; 5] =
+            [&state.number(), &number(most), &dbid, &htlc.id, &direction(htlc.owner)];
+        self.db().exec(update, &params);
+    }
+
+    /// The number of an HTLC in `channel_htlcs`.
+    pub(crate) fn htlc_row(&self, key: HtlcKey) -> Option<i64> {
+        let query = "SELECT id FROM channel_htlcs WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
+        self.stored().rows(query, &[&key.dbid, &key.id, &direction(key.owner)], |row| row.get(0)).pop()
+    }
+
+    fn count_offered(&mut self, dbid: u64, htlc: &Htlc) {
+        let Some(channel) = self.channels.get_mut(dbid) else { return };
+        let stats = match htlc.owner {
+            Side::Local => &mut channel.out_stats,
+            Side::Remote => &mut channel.in_stats,
+        };
+        stats.payments_offered += 1;
+        stats.offered_msat += htlc.amount_msat;
+    }
+}
