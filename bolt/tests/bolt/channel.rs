@@ -1,6 +1,7 @@
 //! The state machine of a channel, against itself: two of them, and the messages between them.
 
 mod closing;
+mod hostile;
 mod htlcs;
 mod interleavings;
 mod limits;
