@@ -18,6 +18,7 @@
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `channel` | channels, from the first word about them to their end |
+//! | `onchain` | channels that are closed, until nothing of them can be undone |
 //! | `payment` | payments that the node makes |
 //! | `indexes` | counts of what is created, updated and deleted |
 //! | `db` | SQLite and `db_write` |
@@ -45,6 +46,7 @@ mod jsonrpc;
 mod log;
 mod mailbox;
 mod node;
+mod onchain;
 pub mod options;
 mod output;
 mod payment;

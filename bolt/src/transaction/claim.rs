@@ -116,8 +116,27 @@ impl ChannelKeys {
         let left = amount_sat.checked_sub(fee(feerate_per_kw)).filter(|left| *left >= dust);
         let left = left.or_else(|| amount_sat.checked_sub(fee(FEERATE_FLOOR_PER_KW)))?;
         transaction.output[0].value = Amount::from_sat(left);
-        transaction.input[0].witness = spend.witness(&transaction, Amount::from_sat(amount_sat));
+        transaction.input[0].witness = spend.witness(&transaction, 0, Amount::from_sat(amount_sat));
         Some(transaction)
+    }
+
+    /// What a witness of ours for this claim has behind the signature.
+    pub fn claim_elements(&self, terms: &Terms, claim: &Claim) -> Vec<Vec<u8>> {
+        let spend = self.spend(terms, claim);
+        let script = (!spend.key_hash).then(|| spend.script.to_bytes());
+        spend.element.into_iter().chain(script).collect()
+    }
+
+    /// The witness for input `input`, which spends our balance on a commitment of the peer, in a transaction of any form. With
+    /// anchors the input's sequence has to be 1 or more.
+    pub fn to_us_witness(
+        &self,
+        anchors: bool,
+        transaction: &Transaction,
+        input: usize,
+        amount: Amount,
+    ) -> Witness {
+        self.spend_to_us(anchors).witness(transaction, input, amount)
     }
 
     /// The transaction that takes the peer's balance on a revoked commitment: lightningd's `penalty_tx_create`, and what the
@@ -149,7 +168,7 @@ impl ChannelKeys {
                     derive_private_key(&secp, per_commitment_point, &self.secrets.delayed_payment),
                 )
             },
-            Claim::ToUs => self.spend_to_us(terms),
+            Claim::ToUs => self.spend_to_us(terms.channel_type.anchors),
             Claim::HtlcFulfilled { per_commitment_point, htlc, preimage } => Spend {
                 element: Some(preimage.to_vec()),
                 ..self.spend_htlc(terms, per_commitment_point, htlc)
@@ -180,10 +199,10 @@ impl ChannelKeys {
         }
     }
 
-    fn spend_to_us(&self, terms: &Terms) -> Spend {
+    fn spend_to_us(&self, anchors: bool) -> Spend {
         let key = self.secrets.payment;
         let payment = self.basepoints().payment;
-        if terms.channel_type.anchors {
+        if anchors {
             let script = get_to_countersigner_keyed_anchor_redeemscript(&payment);
             Spend { sequence: ONE_BLOCK, ..Spend::new(script, key) }
         } else {
@@ -227,14 +246,18 @@ impl Spend {
         1 + 1 + SIGNATURE_WEIGHT + element + script
     }
 
-    fn witness(&self, transaction: &Transaction, amount: Amount) -> Witness {
+    fn witness(&self, transaction: &Transaction, input: usize, amount: Amount) -> Witness {
         let sighash_type = EcdsaSighashType::All;
         let message = if self.key_hash {
-            let hash =
-                SighashCache::new(transaction).p2wpkh_signature_hash(0, &self.script, amount, sighash_type);
+            let hash = SighashCache::new(transaction).p2wpkh_signature_hash(
+                input,
+                &self.script,
+                amount,
+                sighash_type,
+            );
             Message::from_digest(hash.expect("the script is P2WPKH").to_byte_array())
         } else {
-            digest(transaction, &self.script, amount, sighash_type)
+            digest(transaction, input, &self.script, amount, sighash_type)
         };
         let mut witness = Witness::new();
         witness.push_ecdsa_signature(&ecdsa::Signature::sighash_all(sign(&message, &self.key)));

@@ -75,7 +75,7 @@ impl HtlcTransaction {
         signature: &Signature,
         preimage: Option<[u8; 32]>,
     ) -> Transaction {
-        let message = digest(&transaction, &self.script, self.amount(), EcdsaSighashType::All);
+        let message = digest(&transaction, 0, &self.script, self.amount(), EcdsaSighashType::All);
         let ours = sign(&message, &keys.htlc_key(&self.per_commitment_point));
         let preimage = preimage.map(PaymentPreimage);
         transaction.input[0].witness =
@@ -90,7 +90,7 @@ impl HtlcTransaction {
         } else {
             EcdsaSighashType::All
         };
-        digest(&self.transaction, &self.script, self.amount(), sighash_type)
+        digest(&self.transaction, 0, &self.script, self.amount(), sighash_type)
     }
 
     fn amount(&self) -> Amount {

@@ -138,18 +138,19 @@ pub(super) fn verify_funding_input(
 }
 
 fn funding_digest(terms: &Terms, transaction: &Transaction) -> Message {
-    digest(transaction, &terms.funding_script(), terms.capacity(), EcdsaSighashType::All)
+    digest(transaction, 0, &terms.funding_script(), terms.capacity(), EcdsaSighashType::All)
 }
 
-/// What is signed of a transaction whose first input spends a P2WSH output (BIP 143).
+/// What is signed of a transaction whose input `input` spends a P2WSH output (BIP 143).
 pub(super) fn digest(
     transaction: &Transaction,
+    input: usize,
     script: &Script,
     amount: Amount,
     sighash_type: EcdsaSighashType,
 ) -> Message {
-    let hash = SighashCache::new(transaction).p2wsh_signature_hash(0, script, amount, sighash_type);
-    Message::from_digest(hash.expect("there is a first input").to_byte_array())
+    let hash = SighashCache::new(transaction).p2wsh_signature_hash(input, script, amount, sighash_type);
+    Message::from_digest(hash.expect("there is that input").to_byte_array())
 }
 
 /// lightningd's `sign_hash`: other nonces until the signature is short.

@@ -74,6 +74,8 @@ tags! {
     Opener = 18, "opener";
     /// Beside another: it can still be stolen.
     Stealable = 21, "stealable";
+    /// A penalty has brought more than the channel's balance was.
+    PenaltyAdj = 24, "penalty_adj";
     /// An output is spent: only of releases that tell of the outputs to which coins go.
     SpendTrack = 32, "spend_track";
     /// Only of releases that tell fees on their own.

@@ -2,10 +2,12 @@
 
 mod chain;
 mod commands;
+mod gossip;
 mod invoices;
 mod messages;
 mod options;
 mod payments;
+mod peer;
 mod program;
 mod running;
 mod socket;

@@ -72,8 +72,11 @@ done
 
     /// Starts a node with this command line; `None` if it runs, and else how it ended.
     async fn start(&self, args: &[&str]) -> Option<Exit> {
-        let bitcoind =
-            Bitcoind { rpc: chain::serve().await, user: "user".to_owned(), password: "password".to_owned() };
+        let bitcoind = Bitcoind {
+            rpc: chain::serve(chain::first_block()).await,
+            user: "user".to_owned(),
+            password: "password".to_owned(),
+        };
         let mut config = Config::new(self.path().to_owned(), Some(bitcoind));
         config.bitcoind_poll = DEADLINE;
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();

@@ -26,7 +26,7 @@ impl Bench {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_leyden-node"), dir.path().join("lightningd")).unwrap();
-        Self { dir, rpc_port: chain::serve().await.port() }
+        Self { dir, rpc_port: chain::serve(chain::first_block()).await.port() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,6 +1,8 @@
 //! A node that runs, and a client of its Unix socket.
 
 use crate::chain;
+use crate::peer::Peer;
+use bitcoin::Block;
 use leyden_node::config::Bitcoind;
 use leyden_node::event::{Event, Exit};
 use leyden_node::{Config, Host, Node};
@@ -14,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 /// Nothing here takes that long.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// When the node's clock stands still, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_795_260_000;
@@ -26,6 +28,8 @@ const ENTROPY: [u8; 16] = [0; 16];
 pub(crate) struct RunningNode {
     /// The node id, as the node itself says it.
     pub(crate) id: String,
+    port: u16,
+    chain: Vec<Block>,
     clock: Arc<Mutex<u64>>,
     client: Client,
     events: mpsc::UnboundedReceiver<Event>,
@@ -37,23 +41,28 @@ pub(crate) struct RunningNode {
 impl RunningNode {
     /// A new node.
     pub(crate) async fn start() -> Self {
+        Self::start_on(chain::first_block()).await
+    }
+
+    /// A new node on a chain.
+    pub(crate) async fn start_on(chain: Vec<Block>) -> Self {
         let dir = tempfile::tempdir().expect("there is room for a directory");
         let network_dir = dir.path().join("regtest");
         std::fs::create_dir(&network_dir).expect("the directory is new");
         let secret = leyden_bolt::HsmSecret::new_file(&ENTROPY);
         std::fs::write(network_dir.join("hsm_secret"), secret).expect("the directory is ours");
-        Self::start_in(dir).await
+        Self::start_in(dir, chain).await
     }
 
     /// The node again, after `stop`.
     pub(crate) async fn restart(self) -> Self {
-        let Self { dir, .. } = self;
-        Self::start_in(dir).await
+        let Self { dir, chain, .. } = self;
+        Self::start_in(dir, chain).await
     }
 
-    async fn start_in(dir: TempDir) -> Self {
-        let bitcoind =
-            Bitcoind { rpc: chain::serve().await, user: "user".to_owned(), password: "password".to_owned() };
+    async fn start_in(dir: TempDir, chain: Vec<Block>) -> Self {
+        let rpc = chain::serve(chain.clone()).await;
+        let bitcoind = Bitcoind { rpc, user: "user".to_owned(), password: "password".to_owned() };
         let mut config = Config::new(dir.path().to_owned(), Some(bitcoind));
         config.bitcoind_poll = DEADLINE;
         let socket = config.network_dir().join("lightning-rpc");
@@ -67,19 +76,29 @@ impl RunningNode {
             ..Host::default()
         };
         let node = Node::start(config, host);
-        let id = next(&mut events, |event| match event {
-            Event::Started { id, .. } => Some(id),
+        let started = next(&mut events, |event| match event {
+            Event::Started { id, port } => Some((id, port)),
             Event::Exited(exit) => panic!("the node did not start: {exit:?}"),
             Event::Log(_) | Event::DbWrite { .. } => None,
         });
-        let id = id.await;
+        let (id, port) = started.await;
         let client = Client::connect(&socket).await;
-        Self { id, clock, client, events, node, dir }
+        Self { id, port, chain, clock, client, events, node, dir }
     }
 
     /// Another connection to the node.
     pub(crate) async fn connect(&self) -> Client {
         Client::connect(&self.dir.path().join("regtest/lightning-rpc")).await
+    }
+
+    /// A peer that speaks for itself, with the key of this number.
+    pub(crate) async fn peer(&self, number: u8) -> Peer {
+        Peer::connect(&self.id, self.port, number).await
+    }
+
+    /// The file in which the node keeps gossip.
+    pub(crate) fn gossip_store(&self) -> Vec<u8> {
+        std::fs::read(self.dir.path().join("regtest/gossip_store")).expect("a node has a store")
     }
 
     /// Lets the node's clock jump ahead.

@@ -1,0 +1,31 @@
+//! What following a closed channel asks of the rest of the node (the messages from onchaind to lightningd).
+
+use crate::coin_mvts::movement::Movement;
+use crate::event::LogLevel;
+use bitcoin::{OutPoint, ScriptBuf};
+
+/// To be done by the node, in this order.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Log(LogLevel, String),
+    Movement(Movement),
+    /// Our balance on the peer's commitment, which the wallet can spend as it is.
+    ToWallet {
+        outpoint: OutPoint,
+        sat: u64,
+        script: ScriptBuf,
+        height: u32,
+    },
+    /// The peer took an HTLC of ours, and so told its preimage.
+    Fulfilled {
+        id: u64,
+        preimage: [u8; 32],
+    },
+    /// An HTLC of ours is back for good: by its expiry, or because no commitment has an output for it.
+    Failed {
+        id: u64,
+        why: &'static str,
+    },
+    /// All is irrevocably resolved.
+    Forget,
+}
