@@ -33,8 +33,8 @@ impl State {
         {
             return;
         }
-        let index = if remembers { self.store_movement(movement, timestamp) } else { 0 };
-        if let Some(fields) = self.movement_fields(movement, index, timestamp) {
+        let index = if remembers { self.store_movement(movement, timestamp) } else { None };
+        if let Some(fields) = self.movement_fields(movement, index.unwrap_or(0), timestamp) {
             self.notify("coin_movement", fields);
         }
     }

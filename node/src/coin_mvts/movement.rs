@@ -23,6 +23,17 @@ pub(crate) enum Account {
     },
 }
 
+impl Account {
+    /// As it is called in answers and notifications.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Wallet => "wallet".to_owned(),
+            Self::External => "external".to_owned(),
+            Self::Channel { id, .. } => id.to_string(),
+        }
+    }
+}
+
 macro_rules! tags {
     ($($(#[$doc:meta])* $tag:ident = $number:literal, $name:literal;)*) => {
         /// Why coins move, by the number that the database has for it.

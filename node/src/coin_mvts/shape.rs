@@ -18,14 +18,6 @@ fn add_some<T: ToString>(fields: &mut Fields, name: &str, value: Option<T>) {
     }
 }
 
-fn account_id(account: Account) -> String {
-    match account {
-        Account::Wallet => "wallet".to_owned(),
-        Account::External => "external".to_owned(),
-        Account::Channel { id, .. } => id.to_string(),
-    }
-}
-
 fn names(tags: &[Tag]) -> Value {
     tags.iter().map(|tag| tag.name()).collect()
 }
@@ -44,7 +36,7 @@ impl State {
     pub(super) fn movement_fields(
         &mut self,
         movement: &Movement,
-        index: u64,
+        index: i64,
         timestamp: u64,
     ) -> Option<Value> {
         let fields = match self.profile.coin_movement_form() {
@@ -56,7 +48,7 @@ impl State {
     }
 
     /// Since v25.09.
-    fn outpoint_form(&self, movement: &Movement, index: u64, timestamp: u64) -> Fields {
+    fn outpoint_form(&self, movement: &Movement, index: i64, timestamp: u64) -> Fields {
         let mut fields = Fields::new();
         add(&mut fields, "version", 2);
         add(&mut fields, "coin_type", COIN_TYPE);
@@ -77,17 +69,17 @@ impl State {
         fields: &mut Fields,
         account: Account,
         (credit_msat, debit_msat): (u64, u64),
-        index: u64,
+        index: i64,
         timestamp: u64,
     ) {
         add(fields, "created_index", index);
-        add(fields, "account_id", account_id(account));
+        add(fields, "account_id", account.name());
         add(fields, "credit_msat", self.amount(credit_msat));
         add(fields, "debit_msat", self.amount(debit_msat));
         add(fields, "timestamp", timestamp);
     }
 
-    fn chain_entry(&self, fields: &mut Fields, chain: &ChainMove, index: u64, timestamp: u64, old_too: bool) {
+    fn chain_entry(&self, fields: &mut Fields, chain: &ChainMove, index: i64, timestamp: u64, old_too: bool) {
         self.entry(fields, chain.account, (chain.credit_msat, chain.debit_msat), index, timestamp);
         if old_too {
             add(fields, "tags", names(&[&[chain.tag], &chain.extra_tags[..]].concat()));
@@ -96,7 +88,7 @@ impl State {
         add(fields, "extra_tags", names(&chain.extra_tags));
         add(fields, "utxo", chain.outpoint.to_string());
         add_some(fields, "peer_id", chain.peer);
-        add_some(fields, "originating_account", chain.originating.map(account_id));
+        add_some(fields, "originating_account", chain.originating.map(Account::name));
         add_some(fields, "txid", chain.spending_txid.filter(|_| old_too));
         add_some(fields, "spending_txid", chain.spending_txid);
         if old_too {
@@ -115,7 +107,7 @@ impl State {
         &self,
         fields: &mut Fields,
         channel: &ChannelMove,
-        index: u64,
+        index: i64,
         timestamp: u64,
         old_too: bool,
         extra_tags: bool,
@@ -160,8 +152,8 @@ impl State {
         add(&mut fields, "type", movement.kind());
         match movement {
             Movement::Chain(chain) => {
-                add(&mut fields, "account_id", account_id(chain.account));
-                add_some(&mut fields, "originating_account", chain.originating.map(account_id));
+                add(&mut fields, "account_id", chain.account.name());
+                add_some(&mut fields, "originating_account", chain.originating.map(Account::name));
                 add_some(&mut fields, "txid", chain.spending_txid);
                 add(&mut fields, "utxo_txid", chain.outpoint.txid.to_string());
                 add(&mut fields, "vout", chain.outpoint.vout);
@@ -176,7 +168,7 @@ impl State {
                 add(&mut fields, "blockheight", chain.height);
             }
             Movement::Channel(channel) => {
-                add(&mut fields, "account_id", account_id(channel.account));
+                add(&mut fields, "account_id", channel.account.name());
                 add_some(&mut fields, "payment_hash", channel.payment_hash);
                 if let Some((part, _)) = channel.part {
                     add(&mut fields, "part_id", part);
@@ -228,7 +220,7 @@ impl State {
         add(&mut fields, "node_id", self.node_id.to_string());
         add(&mut fields, "movement_idx", self.db().next_index("coin_moves_count"));
         add(&mut fields, "type", movement.kind());
-        add(&mut fields, "account_id", account_id(account));
+        add(&mut fields, "account_id", account.name());
         fields.append(&mut middle);
         add(&mut fields, "credit", format!("{credit}msat"));
         add(&mut fields, "debit", format!("{debit}msat"));

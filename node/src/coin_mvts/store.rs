@@ -3,27 +3,20 @@
 use super::movement::{Account, ChainMove, ChannelMove, Movement, bitmap, from_bitmap};
 use crate::chain::transactions::txid_column;
 use crate::db::Db;
+use crate::indexes::{Index, Subsystem};
 use crate::state::State;
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ChannelId;
 use rusqlite::Row;
+use serde_json::{Value, json};
 
 /// A movement as it was stored, with its `created_index`.
 pub(super) struct Stored {
-    pub(super) index: u64,
+    pub(super) index: i64,
     pub(super) timestamp: u64,
     pub(super) movement: Movement,
-}
-
-/// The names of accounts that are no channels.
-fn name(account: Account) -> Option<&'static str> {
-    match account {
-        Account::Wallet => Some("wallet"),
-        Account::External => Some("external"),
-        Account::Channel { .. } => None,
-    }
 }
 
 /// The two columns that name an account: its channel, or its row in `move_accounts`, which is made if need be.
@@ -31,9 +24,8 @@ fn columns(db: &mut Db, account: Account) -> (Option<u64>, Option<u64>) {
     match account {
         Account::Channel { dbid, .. } => (Some(dbid), None),
         Account::Wallet | Account::External => {
-            let name = name(account);
             if account_row(db, account).is_none() {
-                db.exec("INSERT INTO move_accounts (name) VALUES (?);", &[&name]);
+                db.exec("INSERT INTO move_accounts (name) VALUES (?);", &[&account.name()]);
             }
             (None, account_row(db, account))
         }
@@ -41,7 +33,12 @@ fn columns(db: &mut Db, account: Account) -> (Option<u64>, Option<u64>) {
 }
 
 fn account_row(db: &Db, account: Account) -> Option<u64> {
-    db.rows("SELECT id FROM move_accounts WHERE name = ?", &[&name(account)], |row| row.get(0)).pop()
+    db.rows("SELECT id FROM move_accounts WHERE name = ?", &[&account.name()], |row| row.get(0)).pop()
+}
+
+/// What those are told who wait for a movement.
+fn about(account: Account, credit_msat: u64, debit_msat: u64) -> Value {
+    json!({ "account": account.name(), "credit_msat": credit_msat, "debit_msat": debit_msat })
 }
 
 /// Credits are stored as they are, debits below 0.
@@ -64,16 +61,17 @@ impl State {
         tags.into_iter().any(|bits: u64| from_bitmap(bits).first() == Some(&chain.tag))
     }
 
-    /// Stores a movement, and gives its `created_index`.
-    pub(super) fn store_movement(&mut self, movement: &Movement, timestamp: u64) -> u64 {
+    /// Stores a movement, and gives its `created_index` if the release counts.
+    pub(super) fn store_movement(&mut self, movement: &Movement, timestamp: u64) -> Option<i64> {
         match movement {
             Movement::Chain(chain) => self.store_chain_move(chain, timestamp),
             Movement::Channel(channel) => self.store_channel_move(channel, timestamp),
         }
     }
 
-    fn store_chain_move(&mut self, chain: &ChainMove, timestamp: u64) -> u64 {
-        let index = self.db().next_index("last_chainmoves_created_index").unsigned_abs();
+    fn store_chain_move(&mut self, chain: &ChainMove, timestamp: u64) -> Option<i64> {
+        let about = || about(chain.account, chain.credit_msat, chain.debit_msat);
+        let index = self.count_change(Subsystem::Chainmoves, Index::Created, about);
         let (account_channel, account_other) = columns(self.db(), chain.account);
         let originating = chain.originating.map(|account| columns(self.db(), account));
         let (from_channel, from_other) = originating.unwrap_or_default();
@@ -104,8 +102,9 @@ impl State {
         index
     }
 
-    fn store_channel_move(&mut self, channel: &ChannelMove, timestamp: u64) -> u64 {
-        let index = self.db().next_index("last_channelmoves_created_index").unsigned_abs();
+    fn store_channel_move(&mut self, channel: &ChannelMove, timestamp: u64) -> Option<i64> {
+        let about = || about(channel.account, channel.credit_msat, channel.debit_msat);
+        let index = self.count_change(Subsystem::Channelmoves, Index::Created, about);
         let (account_channel, account_other) = columns(self.db(), channel.account);
         let (part, group) = channel.part.unzip();
         let insert = "INSERT INTO channel_moves (id, account_channel_id, account_nonchannel_id, credit_or_debit, \

@@ -69,7 +69,7 @@ impl Chosen {
     /// What they come to beyond `value_sat` and the fee, or how much is missing.
     fn beyond(&self, value_sat: u64, feerate_per_kw: u32) -> Result<u64, u64> {
         let needed = value_sat.saturating_add(weight::fee(feerate_per_kw, self.weight));
-        self.value_sat.checked_sub(needed).ok_or(needed - self.value_sat)
+        self.value_sat.checked_sub(needed).ok_or_else(|| needed - self.value_sat)
     }
 }
 

@@ -1,116 +1,216 @@
-//! A chain that stands still behind bitcoind's JSON-RPC: regtest's first block is what a node needs to start.
+//! A chain in memory behind bitcoind's JSON-RPC. It begins with regtest's first block, and grows and changes as tests want.
 
 use bitcoin::absolute::LockTime;
-use bitcoin::block::Header;
-use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::block::{Header, Version};
+use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::constants::genesis_block;
 use bitcoin::hashes::Hash;
-use bitcoin::transaction::Version;
-use bitcoin::{Amount, Block, Network, OutPoint, ScriptBuf, Transaction, TxIn, TxMerkleNode, TxOut, Txid};
+use bitcoin::{
+    Amount, Block, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+    transaction,
+};
 use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Regtest's first block.
-pub(crate) fn first_block() -> Vec<Block> {
-    vec![genesis_block(Network::Regtest)]
+/// What a coinbase pays.
+pub(crate) const REWARD_SAT: u64 = 5_000_000_000;
+
+/// The chain of one test. Clones are the same chain.
+#[derive(Clone)]
+pub(crate) struct Chain(Arc<Mutex<Blocks>>);
+
+struct Blocks {
+    chain: Vec<Block>,
+    /// What was sent, in order, again and again.
+    sent: Vec<Transaction>,
+    /// What bitcoind says to the next transactions.
+    refusal: Option<&'static str>,
+    /// How many blocks were ever made, so that each is different.
+    made: u32,
 }
 
-/// A chain of `length` blocks behind the first, of which block 1 has a second transaction with these outputs.
-pub(crate) fn with_outputs(scripts: &[ScriptBuf], value_sat: u64, length: u32) -> Vec<Block> {
-    let output =
-        |script: &ScriptBuf| TxOut { value: Amount::from_sat(value_sat), script_pubkey: script.clone() };
-    let spending = OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 0 };
-    let funding = transaction(spending, scripts.iter().map(output).collect());
-    let mut chain = first_block();
-    for height in 1..=length {
-        let coinbase = transaction(OutPoint::null(), vec![output(&ScriptBuf::new())]);
-        let rest = (height == 1).then(|| funding.clone());
-        let previous = chain.last().expect("there is a first block");
-        let header = Header { prev_blockhash: previous.block_hash(), nonce: height, ..previous.header };
-        let header = Header { merkle_root: TxMerkleNode::all_zeros(), ..header };
-        chain.push(Block { header, txdata: [coinbase].into_iter().chain(rest).collect() });
+impl Chain {
+    pub(crate) fn new() -> Self {
+        let chain = vec![genesis_block(Network::Regtest)];
+        Self(Arc::new(Mutex::new(Blocks { chain, sent: Vec::new(), refusal: None, made: 0 })))
     }
-    chain
-}
 
-fn transaction(spending: OutPoint, output: Vec<TxOut>) -> Transaction {
-    let input = vec![TxIn { previous_output: spending, ..TxIn::default() }];
-    Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input, output }
-}
-
-/// Serves a chain on a loopback port until the runtime ends. Every output of it is unspent.
-pub(crate) async fn serve(chain: Vec<Block>) -> SocketAddr {
-    let chain = Arc::new(chain);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let address = listener.local_addr().expect("the socket is bound");
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(answer(client, Arc::clone(&chain)));
+    /// A chain of `length` blocks behind the first, of which block 1 has a second transaction with these outputs.
+    pub(crate) fn with_outputs(scripts: &[ScriptBuf], value_sat: u64, length: u32) -> Self {
+        let value = Amount::from_sat(value_sat);
+        let output = |script: &ScriptBuf| TxOut { value, script_pubkey: script.clone() };
+        let spent = OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 0 };
+        let funding = transaction(spent, scripts.iter().map(output).collect(), 0);
+        let chain = Self::new();
+        for height in 1..=length {
+            let funding = (height == 1).then_some(&funding);
+            chain.mine(&ScriptBuf::new(), funding.map_or(&[], std::slice::from_ref));
         }
-    });
-    address
-}
+        chain
+    }
 
-async fn answer(client: TcpStream, chain: Arc<Vec<Block>>) -> io::Result<()> {
-    let mut client = BufReader::new(client);
-    loop {
-        let mut length = 0;
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        self.0.lock().expect("nobody panics with the chain")
+    }
+
+    /// Serves the chain on a loopback port until the runtime ends.
+    pub(crate) async fn serve(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("the socket is bound");
+        let chain = self.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(chain.clone().answer(client));
+            }
+        });
+        address
+    }
+
+    /// The height of the tip.
+    pub(crate) fn height(&self) -> usize {
+        self.blocks().chain.len() - 1
+    }
+
+    /// Adds a block whose coinbase pays to `script`, with these transactions.
+    pub(crate) fn mine(&self, script: &ScriptBuf, transactions: &[Transaction]) {
+        self.blocks().mine(script, transactions);
+    }
+
+    /// Takes the newest `count` blocks away, and puts one more in their place: empty ones.
+    pub(crate) fn reorganise(&self, count: usize) {
+        let mut blocks = self.blocks();
+        let kept = blocks.chain.len() - count;
+        blocks.chain.truncate(kept);
+        for _ in 0..=count {
+            blocks.mine(&ScriptBuf::new(), &[]);
+        }
+    }
+
+    /// What was sent so far, again and again.
+    pub(crate) fn sent(&self) -> Vec<Transaction> {
+        self.blocks().sent.clone()
+    }
+
+    /// Refuses transactions from now on, in these words.
+    pub(crate) fn refuse(&self, words: &'static str) {
+        self.blocks().refusal = Some(words);
+    }
+
+    async fn answer(self, client: TcpStream) -> io::Result<()> {
+        let mut client = BufReader::new(client);
         loop {
-            let mut header = String::new();
-            if client.read_line(&mut header).await? == 0 {
-                return Ok(());
+            let mut length = 0;
+            loop {
+                let mut header = String::new();
+                if client.read_line(&mut header).await? == 0 {
+                    return Ok(());
+                }
+                if header == "\r\n" {
+                    break;
+                }
+                if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().map_err(io::Error::other)?;
+                }
             }
-            if header == "\r\n" {
-                break;
-            }
-            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().map_err(io::Error::other)?;
-            }
+            let mut body = vec![0; length];
+            client.read_exact(&mut body).await?;
+            let request: Value = serde_json::from_slice(&body)?;
+            let reply = match self.blocks().reply(&request) {
+                Ok(result) => json!({ "id": request["id"], "result": result, "error": null }),
+                Err((code, message)) => {
+                    let error = json!({ "code": code, "message": message });
+                    json!({ "id": request["id"], "result": null, "error": error })
+                }
+            };
+            let reply = reply.to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len());
+            client.write_all(format!("{head}{reply}").as_bytes()).await?;
         }
-        let mut body = vec![0; length];
-        client.read_exact(&mut body).await?;
-        let request: Value = serde_json::from_slice(&body)?;
-        let reply = reply(&request, &chain).to_string();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len());
-        client.write_all(format!("{head}{reply}").as_bytes()).await?;
     }
 }
 
-fn reply(request: &Value, chain: &[Block]) -> Value {
-    let first = &request["params"][0];
-    let block = |hash: &str| chain.iter().find(|block| block.block_hash().to_string() == hash);
-    let tip = chain.len() - 1;
-    let result = match request["method"].as_str() {
-        Some("getblockchaininfo") => {
-            Some(json!({ "chain": "regtest", "headers": tip, "blocks": tip, "initialblockdownload": false }))
+impl Blocks {
+    fn mine(&mut self, script: &ScriptBuf, transactions: &[Transaction]) {
+        self.made += 1;
+        let coinbase = transaction(
+            OutPoint::null(),
+            vec![TxOut { value: Amount::from_sat(REWARD_SAT), script_pubkey: script.clone() }],
+            self.made,
+        );
+        let last = self.chain.last().expect("the first block stays").header;
+        let header = Header {
+            version: Version::NO_SOFT_FORK_SIGNALLING,
+            prev_blockhash: last.block_hash(),
+            time: last.time + 600,
+            nonce: self.made,
+            ..last
+        };
+        let txdata = [&[coinbase], transactions].concat();
+        let mut block = Block { header, txdata };
+        block.header.merkle_root = block.compute_merkle_root().expect("there is a coinbase");
+        self.chain.push(block);
+    }
+
+    fn reply(&mut self, request: &Value) -> Result<Value, (i64, &'static str)> {
+        let (first, height) = (&request["params"][0], self.chain.len() - 1);
+        let out_of_range = (-8, "Block height out of range");
+        Ok(match request["method"].as_str() {
+            Some("getblockchaininfo") => {
+                json!({ "chain": "regtest", "headers": height, "blocks": height, "initialblockdownload": false })
+            }
+            Some("getblockhash") => {
+                let height = first.as_u64().and_then(|height| usize::try_from(height).ok());
+                let block = height.and_then(|height| self.chain.get(height)).ok_or(out_of_range)?;
+                block.block_hash().to_string().into()
+            }
+            Some("getblock") => {
+                let wanted = |block: &&Block| *first == block.block_hash().to_string();
+                serialize_hex(self.chain.iter().find(wanted).ok_or(out_of_range)?).into()
+            }
+            Some("gettxout") => self.output(first, &request["params"][1]),
+            // 1000 sat per kw, for every number of blocks.
+            Some("getmempoolinfo") => json!({ "mempoolminfee": 0.000_01, "minrelaytxfee": 0.000_01 }),
+            Some("estimatesmartfee") => json!({ "feerate": 0.000_04, "blocks": 2 }),
+            Some("sendrawtransaction") => {
+                if let Some(words) = self.refusal {
+                    return Err((-26, words));
+                }
+                let tx: Transaction = deserialize_hex(first.as_str().unwrap_or_default())
+                    .map_err(|_| (-22, "TX decode failed"))?;
+                let txid = tx.compute_txid();
+                self.sent.push(tx);
+                txid.to_string().into()
+            }
+            _ => return Err((-32_601, "Method not found")),
+        })
+    }
+
+    /// An output; all of them are unspent.
+    fn output(&self, txid: &Value, vout: &Value) -> Value {
+        let mut transactions = self.chain.iter().flat_map(|block| &block.txdata);
+        let transaction = transactions.find(|tx| *txid == tx.compute_txid().to_string());
+        let vout = vout.as_u64().and_then(|vout| usize::try_from(vout).ok());
+        match transaction.zip(vout).and_then(|(transaction, vout)| transaction.output.get(vout)) {
+            Some(output) => json!({
+                "value": output.value.to_btc(),
+                "scriptPubKey": { "hex": output.script_pubkey.to_hex_string() },
+            }),
+            None => Value::Null,
         }
-        Some("getblockhash") => {
-            let height = first.as_u64().and_then(|height| usize::try_from(height).ok());
-            height.and_then(|height| chain.get(height)).map(|block| json!(block.block_hash().to_string()))
-        }
-        Some("getblock") => first.as_str().and_then(block).map(|block| json!(serialize_hex(block))),
-        Some("gettxout") => Some(output(chain, request)),
-        _ => None,
+    }
+}
+
+/// A transaction with one input, which `number` makes different from others.
+pub(crate) fn transaction(spent: OutPoint, output: Vec<TxOut>, number: u32) -> Transaction {
+    let input = TxIn {
+        previous_output: spent,
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence(number),
+        witness: Witness::new(),
     };
-    let error = json!({ "code": -8, "message": "Block height out of range" });
-    let error = if result.is_some() { Value::Null } else { error };
-    json!({ "id": request["id"], "result": result, "error": error })
-}
-
-fn output(chain: &[Block], request: &Value) -> Value {
-    let (txid, vout) = (request["params"][0].as_str(), request["params"][1].as_u64());
-    let mut transactions = chain.iter().flat_map(|block| &block.txdata);
-    let transaction = transactions.find(|tx| Some(tx.compute_txid().to_string().as_str()) == txid);
-    let vout = vout.and_then(|vout| usize::try_from(vout).ok());
-    match transaction.zip(vout).and_then(|(transaction, vout)| transaction.output.get(vout)) {
-        Some(output) => json!({
-            "value": output.value.to_btc(),
-            "scriptPubKey": { "hex": output.script_pubkey.to_hex_string() },
-        }),
-        None => Value::Null,
-    }
+    Transaction { version: transaction::Version::TWO, lock_time: LockTime::ZERO, input: vec![input], output }
 }

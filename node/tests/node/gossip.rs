@@ -1,11 +1,11 @@
 //! Gossip: what peers tell the node, what it keeps and passes on, and what it answers.
 
-use crate::chain;
+use crate::chain::Chain;
 use crate::peer::{Peer, key};
 use crate::running::{NOW, RunningNode};
+use bitcoin::ScriptBuf;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{All, PublicKey, Secp256k1};
-use bitcoin::{Block, ScriptBuf};
 use leyden_bolt::gossip::{Address, no_signature, node_alias, unsigned_channel_announcement};
 use leyden_bolt::message::gossip::*;
 use leyden_bolt::message::{Excess, GossipMessage};
@@ -48,8 +48,8 @@ fn script(one: u8, other: u8) -> ScriptBuf {
 }
 
 /// Channels of nodes 1 and 2, and 2 and 3, in block 1; six blocks deep.
-fn line() -> Vec<Block> {
-    chain::with_outputs(&[script(1, 2), script(2, 3)], CAPACITY_SAT, 6)
+fn line() -> Chain {
+    Chain::with_outputs(&[script(1, 2), script(2, 3)], CAPACITY_SAT, 6)
 }
 
 fn scid(text: &str) -> ShortChannelId {

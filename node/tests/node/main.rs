@@ -1,4 +1,4 @@
-//! A whole node from outside, as a library and as a program: asked over its Unix socket, with a chain that stands still.
+//! A whole node from outside, as a library and as a program: asked over its Unix socket, with a chain in memory.
 
 mod chain;
 mod commands;
@@ -11,3 +11,4 @@ mod peer;
 mod program;
 mod running;
 mod socket;
+mod wallet;

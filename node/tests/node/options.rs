@@ -1,6 +1,6 @@
 //! How a start fails or succeeds by its options, and `--help`. Plugins are scripts for sh here.
 
-use crate::chain;
+use crate::chain::Chain;
 use leyden_node::config::{Bitcoind, Config};
 use leyden_node::event::{Event, Exit};
 use leyden_node::{Host, Node, options};
@@ -73,7 +73,7 @@ done
     /// Starts a node with this command line; `None` if it runs, and else how it ended.
     async fn start(&self, args: &[&str]) -> Option<Exit> {
         let bitcoind = Bitcoind {
-            rpc: chain::serve(chain::first_block()).await,
+            rpc: Chain::new().serve().await,
             user: "user".to_owned(),
             password: "password".to_owned(),
         };

@@ -1,6 +1,6 @@
 //! The program, under the name `lightningd`: what those who start it expect of its files, its signals and its end.
 
-use crate::chain;
+use crate::chain::Chain;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
@@ -26,7 +26,7 @@ impl Bench {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_leyden-node"), dir.path().join("lightningd")).unwrap();
-        Self { dir, rpc_port: chain::serve(chain::first_block()).await.port() }
+        Self { dir, rpc_port: Chain::new().serve().await.port() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,8 +1,7 @@
 //! A node that runs, and a client of its Unix socket.
 
-use crate::chain;
+use crate::chain::Chain;
 use crate::peer::Peer;
-use bitcoin::Block;
 use leyden_node::config::Bitcoind;
 use leyden_node::event::{Event, Exit};
 use leyden_node::{Config, Host, Node};
@@ -29,7 +28,8 @@ pub(crate) struct RunningNode {
     /// The node id, as the node itself says it.
     pub(crate) id: String,
     port: u16,
-    chain: Vec<Block>,
+    /// The chain that it follows.
+    pub(crate) chain: Chain,
     clock: Arc<Mutex<u64>>,
     client: Client,
     events: mpsc::UnboundedReceiver<Event>,
@@ -41,11 +41,11 @@ pub(crate) struct RunningNode {
 impl RunningNode {
     /// A new node.
     pub(crate) async fn start() -> Self {
-        Self::start_on(chain::first_block()).await
+        Self::start_on(Chain::new()).await
     }
 
     /// A new node on a chain.
-    pub(crate) async fn start_on(chain: Vec<Block>) -> Self {
+    pub(crate) async fn start_on(chain: Chain) -> Self {
         let dir = tempfile::tempdir().expect("there is room for a directory");
         let network_dir = dir.path().join("regtest");
         std::fs::create_dir(&network_dir).expect("the directory is new");
@@ -60,9 +60,9 @@ impl RunningNode {
         Self::start_in(dir, chain).await
     }
 
-    async fn start_in(dir: TempDir, chain: Vec<Block>) -> Self {
-        let rpc = chain::serve(chain.clone()).await;
-        let bitcoind = Bitcoind { rpc, user: "user".to_owned(), password: "password".to_owned() };
+    async fn start_in(dir: TempDir, chain: Chain) -> Self {
+        let bitcoind =
+            Bitcoind { rpc: chain.serve().await, user: "user".to_owned(), password: "password".to_owned() };
         let mut config = Config::new(dir.path().to_owned(), Some(bitcoind));
         config.bitcoind_poll = DEADLINE;
         let socket = config.network_dir().join("lightning-rpc");
@@ -99,6 +99,11 @@ impl RunningNode {
     /// The file in which the node keeps gossip.
     pub(crate) fn gossip_store(&self) -> Vec<u8> {
         std::fs::read(self.dir.path().join("regtest/gossip_store")).expect("a node has a store")
+    }
+
+    /// Tells the node to look at its chain.
+    pub(crate) fn poke_chain(&self) {
+        self.node.poke_chain();
     }
 
     /// Lets the node's clock jump ahead.
