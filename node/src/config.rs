@@ -23,8 +23,12 @@ pub struct Config {
     pub profile: Profile,
     /// `--alias`; the default is made from the node id, as CLN makes it.
     pub alias: Option<String>,
+    /// `--rgb`: the colour of the node; the default is made from the node id.
+    pub rgb: Option<[u8; 3]>,
     /// `--addr`: where to take peers. Port 0 lets the system choose. `None` takes no peers.
     pub addr: Option<SocketAddr>,
+    /// Whether others are told of that address, if it is one that they could reach (`--addr`, not `--bind-addr`).
+    pub announces_addr: bool,
     /// `--recover`: the secret of a lost node, as it was given. Such a node takes no peers.
     pub recover: Option<String>,
     /// The bitcoind behind the built-in Bitcoin backend, which serves the methods that no plugin brings. `None`,
@@ -89,8 +93,10 @@ impl Config {
             pid_file: None,
             profile: Profile::default(),
             alias: None,
+            rgb: None,
             addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             recover: None,
+            announces_addr: false,
             bitcoind,
             bitcoind_poll: Duration::from_secs(30),
             rescan: 1,

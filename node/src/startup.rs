@@ -257,8 +257,14 @@ impl State {
         })
     }
 
-    /// The first three bytes of the node id.
+    /// `--rgb`, or the first three bytes of the node id.
+    pub(crate) fn rgb(&self) -> [u8; 3] {
+        let id = self.node_id.serialize();
+        self.config.rgb.unwrap_or([id[0], id[1], id[2]])
+    }
+
+    /// The same in hex.
     pub(crate) fn color(&self) -> String {
-        hex::encode(&self.node_id.serialize()[..3])
+        hex::encode(self.rgb())
     }
 }

@@ -149,6 +149,12 @@ fn signed_hash(encoded: &[u8], signatures: usize) -> Message {
 }
 
 impl ChannelAnnouncement {
+    /// What each of the four keys signs, before it is hashed: the message from its features on.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        self.encode().split_off(2 + 4 * 64)
+    }
+
     /// What each of the four keys signs.
     #[must_use]
     pub fn signed_hash(&self) -> Message {

@@ -53,7 +53,7 @@ impl State {
     }
 
     /// Sends a message about a channel, if there is a connection for it.
-    pub(super) fn send_channel_message(&mut self, dbid: u64, message: &ChannelMessage) {
+    pub(crate) fn send_channel_message(&mut self, dbid: u64, message: &ChannelMessage) {
         let Some(channel) = self.channels.get(dbid) else { return };
         let Some(connection) = channel.connection else { return };
         let daemon = match message {

@@ -3,7 +3,6 @@
 use crate::state::State;
 use bitcoin::Transaction;
 use leyden_bolt::channel::Removal;
-use leyden_bolt::message::channel::AnnouncementSignatures;
 
 /// For the switch.
 impl State {
@@ -21,24 +20,6 @@ impl State {
 
     /// An incoming one was paid, and is gone for good.
     pub(super) fn htlc_received(&mut self, _dbid: u64, _id: u64) {}
-}
-
-/// For gossip.
-impl State {
-    /// A channel can be used, and has a name.
-    pub(super) fn own_channel_usable(&mut self, _dbid: u64) {}
-
-    /// Its funding is six blocks deep.
-    pub(super) fn own_channel_deep(&mut self, _dbid: u64) {}
-
-    /// The peer's half of the signatures of its announcement.
-    pub(super) fn announcement_signatures(&mut self, _dbid: u64, _signatures: &AnnouncementSignatures) {}
-
-    /// Its policy is another one, or its peer is gone or back.
-    pub(super) fn own_channel_changed(&mut self, _dbid: u64) {}
-
-    /// It is closed.
-    pub(super) fn own_channel_gone(&mut self, _dbid: u64) {}
 }
 
 /// For what follows channels on the chain.

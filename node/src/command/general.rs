@@ -3,6 +3,7 @@
 use super::params::{Params, Shape};
 use super::{Command, find};
 use crate::event::LogLevel;
+use crate::gossip::listing::announced_address;
 use crate::input::PluginId;
 use crate::jsonrpc::RpcRequest;
 use crate::peer::PeerState;
@@ -25,6 +26,7 @@ impl Command for Getinfo {
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let features = &node.features;
         let peers = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
+        let addresses: Vec<Value> = node.announced_addresses().iter().map(announced_address).collect();
         let binding: Vec<Value> = node.binding.into_iter().map(address_json).collect();
         let [pending, active, inactive] = node.channel_counts();
         let mut result = json!({
@@ -35,7 +37,7 @@ impl Command for Getinfo {
             "num_pending_channels": pending,
             "num_active_channels": active,
             "num_inactive_channels": inactive,
-            "address": [],
+            "address": addresses,
             "binding": binding,
             "version": node.profile.version(),
             "blockheight": node.topology.height(),

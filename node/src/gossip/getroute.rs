@@ -60,7 +60,8 @@ impl Command for Getroute {
         Ok(Self { request })
     }
 
-    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+    fn run(mut self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        self.request.local = node.local_halves(true);
         let route = node.gossip.graph.route(&self.request).map_err(|why| no_route(&why))?;
         let hops: Vec<Value> = route.iter().map(|hop| node.hop(hop)).collect();
         node.reply(&request.client, &json!({ "route": hops }));

@@ -90,7 +90,10 @@ impl Command for Getroutes {
         Ok(Self { request, layers, max_fee_msat, max_delay, max_parts })
     }
 
-    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+    fn run(mut self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        if self.layers.local {
+            self.request.local = node.local_halves(self.layers.source_free);
+        }
         let parts = if self.layers.no_mpp { 1 } else { self.max_parts as usize };
         let routes = node.gossip.graph.routes(&self.request, parts).map_err(|why| self.no_route(&why))?;
         let routes: Vec<Vec<Step>> = routes.iter().map(|hops| node.steps(&self, hops)).collect();

@@ -152,7 +152,8 @@ fn node_entry(node: &Node) -> Value {
     entry.into()
 }
 
-fn announced_address(address: &Address) -> Value {
+/// An address as lightningd shows it.
+pub(crate) fn announced_address(address: &Address) -> Value {
     match address {
         Address::Ip(address) => address_json(*address),
         Address::Onion(name, port) => {

@@ -4,16 +4,23 @@
 //! |---|---|---|
 //! | [`receive`] | what peers tell: what is believed, kept and passed on | `gossipd/gossmap_manage.c` |
 //! | [`funding_output`] | whether an announced channel is on the chain | `lightningd/gossip_control.c` |
-//! | [`spent`] | channels whose funding output is spent | `gossipd/gossmap_manage.c` |
+//! | [`spent`] | channels that are to be forgotten | `gossipd/gossmap_manage.c` |
 //! | [`stream`] | which peer wants to hear what, and what it asks | `connectd/multiplex.c`, `queries.c` |
+//! | [`own_channel`], [`announcement`] | what is told of our own channels | `lightningd/channel_gossip.c` |
+//! | [`own_node`] | what the node tells of itself | `lightningd/channel_gossip.c` |
+//! | [`local`] | our own channels, for those who look for routes | `common/gossmods_listpeerchannels.c` |
 //! | [`store`] | the file `gossip_store` | `gossipd/gossip_store.c` |
 //! | [`listing`], [`getroute`] | the commands about it | `plugins/topology.c` |
 //! | [`getroutes`] | routes for a payment in parts | `plugins/askrene/` |
 
+mod announcement;
 mod funding_output;
 pub(crate) mod getroute;
 pub(crate) mod getroutes;
 pub(crate) mod listing;
+mod local;
+mod own_channel;
+mod own_node;
 mod receive;
 mod spent;
 pub(crate) mod store;
@@ -29,6 +36,7 @@ use funding_output::Lookups;
 use leyden_bolt::ShortChannelId;
 use leyden_bolt::gossip::Graph;
 use leyden_bolt::message::gossip::{ChannelAnnouncement, ChannelUpdate, NodeAnnouncement};
+use own_channel::OwnChannel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
@@ -51,6 +59,10 @@ pub(crate) struct Gossip {
     waiting_nodes: Vec<(Option<ConnectionId>, NodeAnnouncement)>,
     /// Announcements that turned out to be of no channel.
     refused: BTreeSet<ShortChannelId>,
+    /// When to look for channels of which nothing was heard, in seconds of Unix time.
+    prune_at: Option<u64>,
+    /// What was told of our own channels, by their numbers in the database.
+    own: BTreeMap<u64, OwnChannel>,
 }
 
 /// An announcement that is not believed yet, and who sent it.

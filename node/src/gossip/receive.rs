@@ -11,6 +11,7 @@ use bitcoin::{Script, ScriptBuf};
 use leyden_bolt::gossip::{Address, News, check_channel_announcement, is_announceable};
 use leyden_bolt::message::GossipMessage;
 use leyden_bolt::message::gossip::{ChannelAnnouncement, ChannelUpdate, NodeAnnouncement};
+use leyden_bolt::transaction::funding_script;
 use leyden_bolt::{ChannelId, Message, ShortChannelId};
 
 /// How many messages may wait for something; those beyond are dropped.
@@ -133,15 +134,19 @@ impl State {
             self.look_for_funding(announced);
         }
         self.forget_dead_channels(height);
+        self.forget_stale_channels();
+        self.tell_of_channels();
     }
 
     /// What the output is in which an announced channel is to be funded; `None` if there is no such unspent output.
     pub(super) fn funding_output_found(&mut self, scid: ShortChannelId, output: Option<(u64, ScriptBuf)>) {
         let Some(Announced { announcement, source }) = self.gossip.pending.remove(&scid) else { return };
-        let expected = funding_script(&announcement);
+        let expected = funding_script(&announcement.bitcoin_key_1, &announcement.bitcoin_key_2).to_p2wsh();
         match output {
             Some((capacity_sat, script)) if script == expected => {
-                self.add_channel(announcement, capacity_sat, source);
+                let message = announcement.encode();
+                self.keep_channel(announcement, capacity_sat);
+                self.pass_on(&message, 0, source);
             }
             Some((_, script)) => {
                 self.gossip.refused.insert(scid);
@@ -160,22 +165,14 @@ impl State {
         self.look_at_what_waits();
     }
 
-    /// A channel that is known to be on the chain.
-    pub(super) fn add_channel(
-        &mut self,
-        announcement: ChannelAnnouncement,
-        capacity_sat: u64,
-        source: Option<ConnectionId>,
-    ) {
+    /// Notes a channel that is known to be on the chain.
+    pub(super) fn keep_channel(&mut self, announcement: ChannelAnnouncement, capacity_sat: u64) {
         let scid = announcement.short_channel_id;
-        if !self.gossip.graph.add_channel(announcement, capacity_sat) {
-            return;
+        self.gossip.graph.add_channel(announcement, capacity_sat);
+        if let Some(channel) = self.gossip.graph.channel(scid) {
+            self.gossip.store.add_channel(channel);
         }
-        let Some(channel) = self.gossip.graph.channel(scid) else { return };
-        self.gossip.store.add_channel(channel);
-        let message = channel.announcement.clone();
         self.flush_gossip_store();
-        self.pass_on(&message.encode(), 0, source);
     }
 
     /// Somebody passes on what a node says of a channel.
@@ -194,19 +191,36 @@ impl State {
             }
             return Ok(());
         }
+        if self.gossip.graph.channel(scid).is_none() && self.is_by(&update, source) {
+            self.peer_policy_told(&update);
+            return Ok(());
+        }
         self.gossip.graph.check_update(&update, &self.gossip.secp).map_err(|bad| bad.to_string())?;
         match self.gossip.graph.take_update(update.clone()) {
-            News::Taken => self.update_taken(source, &update),
+            News::Taken => {
+                self.keep_update(source, &update);
+                self.pass_on(&update.encode(), update.timestamp, source);
+            }
             News::Old => {}
             News::Unknown => self.log_gossip_of(source, &format!("Bad gossip order: Unknown channel {scid}")),
         }
         Ok(())
     }
 
-    fn update_taken(&mut self, source: Option<ConnectionId>, update: &ChannelUpdate) {
+    /// Whether the peer that sent an update has signed it itself: of a channel that nobody else knows, for example.
+    fn is_by(&self, update: &ChannelUpdate, source: Option<ConnectionId>) -> bool {
+        let peer = source.and_then(|source| self.peers.get(source));
+        peer.is_some_and(|peer| update.is_signed(&self.gossip.secp, &peer.id))
+    }
+
+    /// Notes an update that is news.
+    pub(super) fn keep_update(&mut self, source: Option<ConnectionId>, update: &ChannelUpdate) {
         self.gossip.store.add_update(update);
         self.flush_gossip_store();
-        self.pass_on(&update.encode(), update.timestamp, source);
+        let channel = self.gossip.graph.channel(update.short_channel_id);
+        if channel.is_some_and(|channel| *channel.destination(update.direction()) == self.node_id) {
+            self.peer_policy_told(update);
+        }
         let (scid, direction) = (update.short_channel_id, update.direction());
         let state = if update.is_enabled() { "ACTIVE" } else { "DISABLED" };
         let text = format!("Received channel_update for channel {scid}/{direction} now {state}");
@@ -226,7 +240,10 @@ impl State {
         announcement.check(&self.gossip.secp).map_err(|bad| bad.to_string())?;
         let id = announcement.node_id;
         match self.gossip.graph.take_node(announcement.clone()) {
-            News::Taken => self.node_taken(source, &announcement),
+            News::Taken => {
+                self.keep_node(source, &announcement);
+                self.pass_on(&announcement.encode(), announcement.timestamp, source);
+            }
             News::Old => {}
             News::Unknown if self.gossip.pending.is_empty() && self.gossip.early.is_empty() => {
                 self.log_gossip_of(
@@ -242,13 +259,13 @@ impl State {
         Ok(())
     }
 
-    fn node_taken(&mut self, source: Option<ConnectionId>, announcement: &NodeAnnouncement) {
+    /// Notes what a node says of itself that is news.
+    pub(super) fn keep_node(&mut self, source: Option<ConnectionId>, announcement: &NodeAnnouncement) {
         self.gossip.store.add_node(announcement);
         if self.gossip.graph.is_dying(&announcement.node_id) {
             self.gossip.store.mark_node_dying(&announcement.node_id);
         }
         self.flush_gossip_store();
-        self.pass_on(&announcement.encode(), announcement.timestamp, source);
         let text = format!("Received node_announcement for node {}", announcement.node_id);
         self.log_gossip_of(source, &text);
     }
@@ -279,18 +296,4 @@ impl State {
         let source = peer.map_or("gossipd".to_owned(), |peer| format!("{peer}-gossipd"));
         self.log(LogLevel::Trace, &source, text);
     }
-}
-
-/// What the output of a channel has to be: both keys must sign (BOLT 3).
-fn funding_script(announcement: &ChannelAnnouncement) -> ScriptBuf {
-    let mut keys = [announcement.bitcoin_key_1.serialize(), announcement.bitcoin_key_2.serialize()];
-    keys.sort_unstable();
-    bitcoin::script::Builder::new()
-        .push_int(2)
-        .push_slice(keys[0])
-        .push_slice(keys[1])
-        .push_int(2)
-        .push_opcode(bitcoin::opcodes::all::OP_CHECKMULTISIG)
-        .into_script()
-        .to_p2wsh()
 }

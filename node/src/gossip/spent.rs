@@ -1,10 +1,11 @@
-//! Channels whose funding output is spent: they are remembered for a while, for a splice may follow
-//! (`gossipd/gossmap_manage.c`).
+//! Channels that are to be forgotten: a while after their funding output is spent, for a splice may follow, or when
+//! nothing was heard of them (`gossipd/gossmap_manage.c`).
 
 use crate::event::LogLevel;
 use crate::state::State;
+use crate::world::unix_seconds;
 use leyden_bolt::ShortChannelId;
-use leyden_bolt::gossip::DYING_BLOCKS;
+use leyden_bolt::gossip::{DYING_BLOCKS, PRUNE_SECONDS};
 
 impl State {
     /// The block at `height` was gone through: looks which outputs that may be channels it spends.
@@ -39,6 +40,20 @@ impl State {
         for scid in self.gossip.graph.dead(height) {
             let text = format!("Deleting channel {scid} due to the funding outpoint being spent");
             self.log_gossip(LogLevel::Debug, &text);
+            self.forget_channel(scid);
+        }
+    }
+
+    /// Forgets channels of which an end has been silent for two weeks. It is looked at every half a week.
+    pub(super) fn forget_stale_channels(&mut self) {
+        let now = unix_seconds((self.clock)());
+        let due = *self.gossip.prune_at.get_or_insert(now + PRUNE_SECONDS / 4);
+        if now < due {
+            return;
+        }
+        self.gossip.prune_at = Some(now + PRUNE_SECONDS / 4);
+        for scid in self.gossip.graph.stale(now) {
+            self.log_gossip(LogLevel::Debug, &format!("Pruning channel {scid} from network view"));
             self.forget_channel(scid);
         }
     }

@@ -47,6 +47,7 @@ pub(crate) const FIRST: &[Opt] = &[
     .shown(|config| Some(config.always_use_proxy.to_string())),
     Opt::value("recover", "the secret of a lost node: codex32, hex or a mnemonic", Shape::Text, recover),
     Opt::flag("help", "print this", |config| config.help = true),
+    Opt::value("rgb", "the colour of the node: six hex digits", Shape::Text, rgb),
     Opt::value("alias", "the name of the node", Shape::Text, alias).keeps_space(),
     Opt::value("pid-file", "the file for the process id", Shape::Text, |config, value| {
         config.pid_file = Some(PathBuf::from(value));
@@ -57,8 +58,17 @@ pub(crate) const FIRST: &[Opt] = &[
 
 /// Those behind the options of channels, in the same order.
 pub(crate) const REST: &[Opt] = &[
-    Opt::value("addr", "where to take peers: 127.0.0.1:9735; port 0 is any", Shape::Text, addr).multi(),
-    Opt::value("bind-addr", "the same: this node does not announce itself", Shape::Text, addr).multi(),
+    Opt::value(
+        "addr",
+        "where to take peers, and to be found: 127.0.0.1:9735",
+        Shape::Text,
+        |config, value| {
+            config.announces_addr = true;
+            addr(config, value)
+        },
+    )
+    .multi(),
+    Opt::value("bind-addr", "where to take peers: 127.0.0.1:9735; port 0 is any", Shape::Text, addr).multi(),
     Opt::flag("offline", "take no peers", |config| config.addr = None),
     Opt::value("proxy", "tell plugins of this proxy: address or address:port", Shape::Text, proxy),
     Opt::value(
@@ -153,7 +163,17 @@ fn profile(config: &mut Config, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn rgb(config: &mut Config, value: &str) -> Result<(), String> {
+    let mut rgb = [0; 3];
+    hex::decode_to_slice(value, &mut rgb).map_err(|_| format!("rgb '{value}' is not six hex digits"))?;
+    config.rgb = Some(rgb);
+    Ok(())
+}
+
 fn alias(config: &mut Config, value: &str) -> Result<(), String> {
+    if value.len() > 32 {
+        return Err(format!("Alias '{value}' is over 32 characters"));
+    }
     config.alias = Some(value.to_owned());
     Ok(())
 }

@@ -166,15 +166,21 @@ impl State {
         if let Err(error) = features.check(&self.peer_features.init) {
             return self.warn_and_close(connection, &error.to_string());
         }
+        let remote_addr = init.remote_addr().and_then(socket_address);
+        let remote_addr = remote_addr.filter(|address| self.tells_where_we_are(address));
         let Some(peer) = self.peers.get_mut(connection) else { return };
         peer.features = features;
-        let believed = |address: &SocketAddr| self.config.allow_localhost || is_public(address);
-        peer.remote_addr = init.remote_addr().and_then(socket_address).filter(believed);
+        peer.remote_addr = remote_addr;
         peer.state = PeerState::InHook;
         let id = peer.id;
         self.replace_older(connection, id);
         self.gossip_with(connection);
         self.ask_peer_connected(connection);
+    }
+
+    /// Whether an address says anything about where we are.
+    pub(crate) fn tells_where_we_are(&self, address: &SocketAddr) -> bool {
+        self.config.allow_localhost || is_public(address)
     }
 
     /// A peer that connects again means it: the older connection goes (`connectd.c:peer_reconnected`).
