@@ -30,6 +30,8 @@ pub struct NetBuilder {
     pub(crate) keep: bool,
     pub(crate) replicate: bool,
     pub(crate) chain: Option<(MockChain, &'static Location<'static>)>,
+    /// What bitcoind shall seem to estimate, in sat per 1000 weight.
+    pub(crate) feerates: Option<[u32; 4]>,
     /// The first mistake in the description; `start` tells of it.
     pub(crate) mistake: Option<Error>,
 }
@@ -68,6 +70,7 @@ impl NetBuilder {
             keep: false,
             replicate: false,
             chain: None,
+            feerates: None,
             mistake: None,
         }
     }
@@ -176,6 +179,13 @@ impl NetBuilder {
     #[track_caller]
     pub fn chain(mut self, chain: impl Into<MockChain>) -> Self {
         self.chain = Some((chain.into(), Location::caller()));
+        self
+    }
+
+    /// Lets bitcoind seem to estimate these fees, in sat per 1000 weight, for 2, 6, 12 and 100 blocks. Without this it estimates nothing, as
+    /// always on a chain without fees, and nodes take the least that is relayed. [`Net::set_feerates`] changes them.
+    pub fn feerates(mut self, feerates_perkw: [u32; 4]) -> Self {
+        self.feerates = Some(feerates_perkw);
         self
     }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::alias::Names;
 use crate::backend::{Backend, BitcoindAccess, Surroundings};
 use crate::bitcoind::Bitcoind;
+use crate::bitcoind::proxy::{self, Mocks};
 use crate::builder::{Line, NetBuilder};
 use crate::env::Settings;
 use crate::error::{Error, Result};
@@ -43,6 +45,8 @@ pub struct Net {
     // What follows is dropped in this order, when the nodes have been killed.
     pub(crate) bitcoind: Option<Arc<Bitcoind>>,
     mock_chain: Option<MockChain>,
+    /// What is answered in bitcoind's place, if anything is.
+    mocks: Option<Mocks>,
     pub(crate) chain: Option<JoinHandle<()>>,
     _background: Background,
     pub(crate) run_dir: Option<RunDir>,
@@ -130,6 +134,7 @@ impl Net {
             replicate: false,
             bitcoind: None,
             mock_chain: None,
+            mocks: None,
             chain: None,
             _background: background,
             run_dir: Some(run_dir),
@@ -157,7 +162,13 @@ impl Net {
                 .spawn(async move { Bitcoind::start(&settings, &dir, &watchdog).await });
             self.bitcoind = Some(Arc::new(joined(starting).await??));
         }
-        let access = self.bitcoind.as_deref().map(access);
+        let mut access = self.bitcoind.as_deref().map(access);
+        if let (Some(access), Some(feerates)) = (&mut access, builder.feerates) {
+            let mocks = Mocks::default();
+            mocks.estimate(feerates);
+            self.mocks = Some(mocks.clone());
+            access.rpc = joined(self.surroundings.runtime.spawn(proxy::serve(access.rpc, mocks))).await??;
+        }
         self.nodes = builder.prepare(backend, run_dir, access.as_ref(), &self.surroundings)?;
         let launched: Vec<u64> = self.nodes.iter().map(Node::launch).collect::<Result<_>>()?;
         for (node, from) in self.nodes.iter().zip(launched) {
@@ -231,6 +242,29 @@ impl Net {
     #[track_caller]
     pub fn mock_chain(&self) -> &MockChain {
         self.mock_chain.as_ref().expect("a net has a MockChain only if it is built with `chain(..)`")
+    }
+
+    /// Lets bitcoind seem to estimate other fees from now on, in sat per 1000 weight, for 2, 6, 12 and 100 blocks. Nodes smooth what they hear.
+    ///
+    /// # Panics
+    /// If the net was not built with [`feerates`](NetBuilder::feerates).
+    #[track_caller]
+    pub fn set_feerates(&self, feerates_perkw: [u32; 4]) {
+        self.proxy().estimate(feerates_perkw);
+    }
+
+    /// Answers an RPC of the nodes in bitcoind's place from now on: `answer` gives the result for some parameters.
+    ///
+    /// # Panics
+    /// If the net was not built with [`feerates`](NetBuilder::feerates).
+    #[track_caller]
+    pub fn mock_rpc(&self, method: &str, answer: impl Fn(&Value) -> Value + Send + Sync + 'static) {
+        self.proxy().mock(method, move |params| answer(params).to_string());
+    }
+
+    #[track_caller]
+    fn proxy(&self) -> &Mocks {
+        self.mocks.as_ref().expect("nodes ask bitcoind itself unless the net is built with `feerates(..)`")
     }
 
     /// Everything that happens from now on, in the order in which it happens; its history is there too.

@@ -28,7 +28,8 @@
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made, or signed for somebody else |
 //! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
-//! | `revocation` | revoked commitments and their penalty |
+//! | `reconnect` | peers that come back to their channels |
+//! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
@@ -49,10 +50,12 @@ mod invoices;
 mod lifecycle;
 mod logs;
 mod manifest;
+mod onchain;
 mod options;
 mod pass_through;
 mod payments;
 mod peers;
+mod reconnect;
 mod recovery;
 mod releases;
 mod revocation;

@@ -40,7 +40,9 @@ macro_rules! every_scenario {
             releases: old_release;
             channels: channel_life channel_refused channel_to_another_address;
             payments: payment_life htlc_verdicts;
+            reconnect: reconnected;
             revocation: commitment_revocation;
+            onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised;
             db_write: db_write db_write_refused db_write_versions;
         }
     };

@@ -2,7 +2,7 @@
 //!
 //! * `exe`, `cache`, `official`, `debian`: where the program comes from.
 //! * `start`: the crate `bitcoind` as runner.
-//! * `rpc`: any RPC, with typed errors.
+//! * `rpc`: any RPC, with typed errors. * `proxy`: RPCs that a test answers in bitcoind's place.
 //! * `mine`: blocks and reorganisations. * `funds`: payments from the coinbases that were mined.
 //!
 //! The verbs bear the names that pyln-testing gave them.
@@ -13,6 +13,7 @@ mod exe;
 mod funds;
 mod mine;
 mod official;
+pub(crate) mod proxy;
 mod rpc;
 mod start;
 

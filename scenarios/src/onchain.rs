@@ -1,0 +1,217 @@
+//! Channels that end on the chain: closed by one side, with HTLCs that are claimed or time out, and chains that change their mind.
+
+use leyden::transcript::Frame;
+use leyden::{Call, Capability, Mock, Net, Node, Reply, Result, Transcript, Units, eventually, seen};
+use serde_json::{Value, json};
+
+use crate::heard::{heard, mentions};
+use crate::payments::{PAYMENT_HASH, PREIMAGE, route, send};
+use crate::scenario::Scenario;
+
+/// The longest that either side's own outputs are delayed (`watchtime-blocks`).
+const TO_SELF_DELAY: u32 = 5;
+
+/// At the lowest fee that is relayed, v26.06.6 makes claims of HTLCs that are not: it takes them for a little smaller than they are.
+const FEERATES: [u32; 4] = [5000, 4000, 3000, 2000];
+
+fn watcher() -> Mock {
+    Mock::notification("channel_state_changed").and(Mock::notification("coin_movement")).named("watcher")
+}
+
+/// Without the coins that payments move.
+fn of_the_chain(all: Transcript) -> Transcript {
+    all.keep(|frame: &Frame| !mentions(frame, "channel_mvt"))
+}
+
+/// Waits until a node has so much in confirmed outputs of its wallet, to the fees that are left to it.
+async fn owns_sat(node: &Node, at_least_sat: u64, at_most_sat: u64) -> Result {
+    let look = || async {
+        let funds = node.rpc("listfunds", json!({})).await?;
+        let outputs = funds["outputs"].as_array().into_iter().flatten();
+        let confirmed = outputs.filter(|output| output["status"] == "confirmed");
+        let msat: u64 = confirmed.filter_map(|output| output["amount_msat"].as_u64()).sum();
+        Ok::<_, leyden::Error>(seen(msat / 1000, |sat| (at_least_sat..=at_most_sat).contains(sat)))
+    };
+    eventually(format!("{} owns {at_least_sat} to {at_most_sat} sat", node.name()), look).await.map(drop)
+}
+
+/// Closes a channel while the other node is away, and mines the commitment transaction; gives it, decoded.
+async fn close_alone(net: &Net, node: &Node, away: &Node) -> Result<Value> {
+    away.stop().await?;
+    let closed = node.rpc("close", json!({"id": away.id(), "unilateraltimeout": 1})).await?;
+    assert_eq!(closed["type"], "unilateral", "{closed}");
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    node.wait_for_channel_onchain(away).await?;
+    away.start().await?;
+    away.wait_for_channel_onchain(node).await?;
+    net.bitcoind().rpc("decoderawtransaction", json!([closed["txs"][0]])).await
+}
+
+/// What an anchor is worth, in bitcoin (BOLT 3).
+const ANCHOR: f64 = 0.000_003_30;
+
+/// Waits until the mempool has a transaction that spends an HTLC of a commitment transaction, and mines it. Anchors may be spent at any time.
+async fn mine_htlc(net: &Net, commitment: &Value) -> Result {
+    let bitcoind = net.bitcoind();
+    let look = || async {
+        let mempool = bitcoind.rpc("getrawmempool", Value::Null).await?;
+        let mut spent = Vec::new();
+        for txid in mempool.as_array().into_iter().flatten() {
+            let transaction = bitcoind.rpc("getrawtransaction", json!([txid, true])).await?;
+            let inputs = transaction["vin"].as_array().cloned().unwrap_or_default();
+            let ours = inputs.iter().filter(|input| input["txid"] == commitment["txid"]);
+            spent.extend(ours.filter_map(|input| usize::try_from(input["vout"].as_u64()?).ok()));
+        }
+        spent.retain(|vout| commitment["vout"][vout]["value"] != ANCHOR);
+        if spent.is_empty() && mempool != json!([]) {
+            // What raises the fee by an anchor has the coins that an HTLC's transaction needs.
+            net.generate_block(1).await?;
+        }
+        Ok::<_, leyden::Error>(seen(spent, |spent| !spent.is_empty()))
+    };
+    eventually("an HTLC is spent in the mempool", look).await?;
+    net.generate_block(1).await.map(drop)
+}
+
+pub(crate) fn closed_by_one_side() -> Scenario {
+    let net = || Net::line(["l1", "l2"]).mount("l1", watcher()).mount("l2", watcher());
+    Scenario::new(
+        "a side that is left alone takes the channel to the chain, and both get what is theirs",
+        net,
+        |net| Box::pin(close_by_one_side(net)),
+    )
+    .needs(Capability::Channels)
+    .needs(Capability::Payments)
+    .needs(Capability::OnChain)
+    .golden_view("l1", "watcher", of_the_chain)
+    .golden_view("l2", "watcher", of_the_chain)
+}
+
+async fn close_by_one_side(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    send(&[&l1, &l2], 300_000_000, "theirs").await?;
+    l1.wait_for_htlcs().await?;
+    close_alone(net, &l1, &l2).await?;
+    // The other side's output is its own at once, the closing side's after the delay.
+    net.generate_block(1).await?;
+    owns_sat(&l2, 299_000, 300_000).await?;
+    net.generate_block(TO_SELF_DELAY).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    net.sync_blockheight().await?;
+    // The wallet had a million sat beside the channel.
+    owns_sat(&l1, 1_685_000, 1_699_000).await?;
+    net.generate_block(100).await?;
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        let look = || async {
+            let listed = node.rpc("listpeerchannels", json!([other.id()])).await?;
+            Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
+        };
+        eventually(format!("{} forgets the channel", node.name()), look).await?;
+    }
+    Ok(())
+}
+
+/// Holds what it is asked about first. When it is asked again, after a restart, it settles what it can.
+fn late(call: &Call) -> Reply {
+    let is_ours = call.params()["htlc"]["payment_hash"] == PAYMENT_HASH;
+    if call.nth() > 2 && is_ours { Reply::resolve(PREIMAGE) } else { Reply::hang() }
+}
+
+fn with_htlcs(shows: &'static str, body: crate::scenario::Body) -> Scenario {
+    let net = || {
+        let holder = Mock::hook("htlc_accepted").reply(late).named("holder");
+        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder)
+    };
+    Scenario::new(shows, net, body)
+        .needs(Capability::Channels)
+        .needs(Capability::Payments)
+        .needs(Capability::OnChain)
+}
+
+pub(crate) fn htlcs_on_payers_commitment() -> Scenario {
+    with_htlcs(
+        "HTLCs on the payer's commitment: one is claimed with its preimage, which the payer learns; one times out",
+        |net| Box::pin(claim_and_time_out(net, true)),
+    )
+}
+
+pub(crate) fn htlcs_on_payees_commitment() -> Scenario {
+    with_htlcs(
+        "HTLCs on the payee's own commitment: one is claimed with its preimage, one times out",
+        |net| Box::pin(claim_and_time_out(net, false)),
+    )
+}
+
+async fn claim_and_time_out(net: &Net, payer_closes: bool) -> Result {
+    let [l1, l2] = net.nodes();
+    // A claim on an own commitment pays its fee from the wallet.
+    net.fundwallet(&l2, 1_000_000.sat()).await?;
+    let lost = "55".repeat(32);
+    let there = route(&[&l1, &l2], 100_000_000).await?;
+    for hash in [PAYMENT_HASH, &lost] {
+        let params = json!({"route": there, "payment_hash": hash, "payment_secret": "33".repeat(32)});
+        l1.rpc("sendpay", params).await?;
+    }
+    heard(net, "l2", "holder", "htlc_accepted", 2).await?;
+    if !payer_closes {
+        // Asked again while nobody is connected, it has the preimage when it needs it.
+        l2.stop().await?;
+        l1.stop().await?;
+        l2.start().await?;
+        heard(net, "l2", "holder", "htlc_accepted", 4).await?;
+        l1.start().await?;
+    }
+    let (closing, away) = if payer_closes { (&l1, &l2) } else { (&l2, &l1) };
+    let commitment = close_alone(net, closing, away).await?;
+    mine_htlc(net, &commitment).await?;
+    let paid = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?;
+    assert_eq!(paid["payment_preimage"], PREIMAGE);
+
+    let expiry = l1.channel(&l2).await?["htlcs"][0]["expiry"].as_u64().unwrap_or_default();
+    let height = u64::from(net.bitcoind().block_count().await?);
+    net.generate_block(u32::try_from(expiry - height).unwrap_or_default()).await?;
+    mine_htlc(net, &commitment).await?;
+    net.generate_block(TO_SELF_DELAY).await?;
+    let failed = l1.rpc("waitsendpay", json!([lost])).await.expect_err("it has timed out");
+    assert_eq!(failed.code(), 204, "{failed}");
+    Ok(())
+}
+
+pub(crate) fn funding_reorganised() -> Scenario {
+    let net = || Net::line(["l1", "l2"]).without_channels();
+    Scenario::new(
+        "a channel whose funding moves to another block has another short channel id, and goes on",
+        net,
+        |net| Box::pin(reorganise(net)),
+    )
+    .needs(Capability::Channels)
+    .needs(Capability::Payments)
+}
+
+async fn reorganise(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    let funded = net.fundchannel(&l1, &l2, 1_000_000.sat()).announce_channel(false).await?;
+    net.generate_block(5).await?;
+    let height = net.bitcoind().block_count().await? - 5;
+    assert!(funded.scid.starts_with(&format!("{height}x")), "{funded:?}");
+    // Six blocks go, and the funding comes a block later.
+    net.bitcoind().simple_reorg(height, 1).await?;
+    net.sync_blockheight().await?;
+    let moved = format!("{}x1x0", height + 1);
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        let look = || async {
+            let channel = node.channel(other).await?;
+            Ok::<_, leyden::Error>(seen(channel["short_channel_id"].clone(), |scid| *scid == *moved))
+        };
+        eventually(format!("{} calls its channel {moved}", node.name()), look).await?;
+    }
+    let is_there = l1.rpc("listpeers", json!({})).await?["peers"][0]["connected"] == json!(true);
+    if !is_there {
+        l1.connect(&l2).await?;
+    }
+    l1.wait_local_channel_active(&moved).await?;
+    send(&[&l1, &l2], 1_000_000, "afterwards").await?;
+    let closed = l1.rpc("close", json!([l2.id()])).await?;
+    assert_eq!(closed["type"], Value::from("mutual"));
+    Ok(())
+}
