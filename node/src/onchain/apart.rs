@@ -151,7 +151,7 @@ impl Tracker {
         self.broken(text.to_owned());
         let ids = self.waiting_htlcs().map(|(id, _)| id).collect::<Vec<_>>();
         for id in ids {
-            self.effects.push(Effect::Failed { id, why: "missing in commitment tx" });
+            self.effects.push(Effect::Failed { id });
         }
     }
 
@@ -239,7 +239,7 @@ impl Tracker {
             self.waiting_htlcs().filter(|(id, _)| !used.contains(&(Side::Local, *id))).collect();
         for (id, at_once) in waiting {
             if at_once {
-                self.effects.push(Effect::Failed { id, why: "missing in commitment tx" });
+                self.effects.push(Effect::Failed { id });
             } else {
                 self.missing.push(id);
             }

@@ -2,7 +2,7 @@
 
 use crate::coin_mvts::movement::Movement;
 use crate::event::LogLevel;
-use bitcoin::{OutPoint, ScriptBuf};
+use bitcoin::{OutPoint, ScriptBuf, Txid};
 
 /// To be done by the node, in this order.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub(crate) enum Effect {
     /// An HTLC of ours is back for good: by its expiry, or because no commitment has an output for it.
     Failed {
         id: u64,
-        why: &'static str,
     },
+    /// A transaction that was sent has done what it was for, or cannot any more.
+    Abandon(Txid),
     /// All is irrevocably resolved.
     Forget,
 }

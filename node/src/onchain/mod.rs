@@ -8,12 +8,27 @@
 //! | [`spent`] | what it means that somebody spends one |
 //! | [`movement`] | what plugins are told of the coins |
 //! | [`effect`] | what the node is asked to do |
+//! | [`follow`] | the node's side: beginning, blocks, reorganisations, restarts |
+//! | [`rows`] | what of it is in the database |
+//! | [`claim`], [`second_stage`] | transactions that are due: their fee, their inputs |
 
 mod apart;
 pub(crate) mod case;
+mod claim;
 pub(crate) mod effect;
+mod follow;
 mod movement;
 mod names;
+mod rows;
+mod second_stage;
 mod spent;
+#[cfg(test)]
+mod stories;
 pub(crate) mod tracked;
 pub(crate) mod tracker;
+
+use std::collections::BTreeMap;
+use tracker::Tracker;
+
+/// Channels that are closed on the chain, by their number in the database.
+pub(crate) type ClosedChannels = BTreeMap<u64, Tracker>;

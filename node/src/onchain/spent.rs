@@ -64,6 +64,7 @@ impl Tracker {
     }
 
     fn resolved_by_peer(&mut self, place: usize, tx: &Transaction, input: usize, height: u32) {
+        self.abandon(place);
         let txid = tx.compute_txid();
         let revoked = self.outputs[place].tx_kind == TxKind::TheirRevokedUnilateral;
         match self.outputs[place].kind {

@@ -30,12 +30,12 @@ pub(crate) struct TrackedOutput {
 /// What is to be done about an output.
 #[derive(Debug, Clone)]
 pub(crate) struct Proposal {
-    pub(super) kind: TxKind,
+    pub(crate) kind: TxKind,
     pub(crate) means: Means,
     /// The first block that can have the transaction.
     pub(super) block: u32,
-    /// Whether it was sent.
-    pub(crate) is_sent: bool,
+    /// The transaction that was sent.
+    pub(super) sent: Option<Txid>,
 }
 
 /// With what.
@@ -90,7 +90,9 @@ impl TrackedOutput {
     /// Whether a transaction that is proposed can go into the block after `height`, and was not sent.
     pub(crate) fn is_due(&self, height: u32) -> bool {
         let due = |proposal: &Proposal| {
-            !matches!(proposal.means, Means::Ignore) && !proposal.is_sent && proposal.block <= height + 1
+            !matches!(proposal.means, Means::Ignore)
+                && proposal.sent.is_none()
+                && proposal.block <= height + 1
         };
         self.resolved.is_none() && self.proposal.as_ref().is_some_and(due)
     }

@@ -6,7 +6,8 @@ use super::effect::Effect;
 use super::names::{OutputKind, TxKind};
 use super::tracked::{IRREVOCABLE_DEPTH, Means, Proposal, Resolution, TrackedOutput};
 use crate::event::LogLevel;
-use bitcoin::{Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
+use leyden_bolt::transaction::Side;
 
 /// From this depth on a transaction counts as there to stay: HTLCs are failed back then.
 pub(super) const REASONABLE_DEPTH: u32 = 3;
@@ -63,6 +64,11 @@ impl Tracker {
     pub(crate) fn begin(&mut self, tx: &Transaction) {
         self.resolve_by(0, self.closing_txid, self.end.kind());
         self.take_apart(tx);
+        let known = self.case.htlcs.iter().filter(|known| known.htlc.offered_by == Side::Remote);
+        let known = known.filter_map(|known| Some((known.htlc.id, known.preimage?)));
+        for (id, preimage) in known.collect::<Vec<_>>() {
+            self.know_preimage(id, preimage);
+        }
         self.tell_status();
     }
 
@@ -89,6 +95,10 @@ impl Tracker {
         self.closing_txid
     }
 
+    pub(crate) fn closing_height(&self) -> u32 {
+        self.height
+    }
+
     pub(crate) fn case(&self) -> &Case {
         &self.case
     }
@@ -107,11 +117,22 @@ impl Tracker {
         &self.outputs[place]
     }
 
-    /// The transaction for an output was sent, and need not be made again.
-    pub(crate) fn sent(&mut self, place: usize) {
+    /// This transaction for an output was sent; no other need be made.
+    pub(crate) fn sent(&mut self, place: usize, txid: Txid) {
         if let Some(proposal) = &mut self.outputs[place].proposal {
-            proposal.is_sent = true;
+            proposal.sent = Some(txid);
         }
+    }
+
+    /// An output is worth less than the fee: it is left where it is.
+    pub(crate) fn not_worthwhile(&mut self, place: usize) {
+        self.ignore(place);
+        self.tell_status();
+    }
+
+    /// Whether this output is followed.
+    pub(crate) fn follows(&self, outpoint: OutPoint) -> bool {
+        self.outputs.iter().any(|output| output.outpoint == outpoint)
     }
 
     /// A transaction is as deep as that now.
@@ -137,7 +158,7 @@ impl Tracker {
         let missing = std::mem::take(&mut self.missing);
         self.debug(format!("Sending {} missing htlc messages", missing.len()));
         for id in missing {
-            self.effects.push(Effect::Failed { id, why: "missing in commitment tx" });
+            self.effects.push(Effect::Failed { id });
         }
     }
 
@@ -153,7 +174,7 @@ impl Tracker {
         self.debug(format!("{name}->{} depth {depth}", resolved.kind));
         if let Some(htlc) = failed {
             self.debug(format!("{name} reached reasonable depth {depth}"));
-            self.effects.push(Effect::Failed { id: htlc.id, why: "timed out" });
+            self.effects.push(Effect::Failed { id: htlc.id });
         }
     }
 
@@ -193,7 +214,7 @@ impl Tracker {
     pub(super) fn propose(&mut self, place: usize, kind: TxKind, means: Means, block: u32) {
         let output = &mut self.outputs[place];
         let (name, height) = (output.name(), output.height);
-        output.proposal = Some(Proposal { kind, means, block, is_sent: false });
+        output.proposal = Some(Proposal { kind, means, block, sent: None });
         let after = block - 1;
         let more = i64::from(after) - i64::from(height);
         self.debug(format!(
@@ -205,12 +226,18 @@ impl Tracker {
     pub(super) fn propose_to_ignore(&mut self, place: usize, kind: TxKind, block: u32) {
         let output = &mut self.outputs[place];
         let (name, height) = (output.name(), output.height);
-        output.proposal = Some(Proposal { kind, means: Means::Ignore, block, is_sent: false });
+        output.proposal = Some(Proposal { kind, means: Means::Ignore, block, sent: None });
         let more = i64::from(block) - i64::from(height);
         self.debug(format!("Propose ignoring {name} as {kind} after block {block} ({more} more blocks)"));
         if block <= height {
             self.ignore(place);
         }
+    }
+
+    /// What was sent for an output need not be sent again.
+    pub(super) fn abandon(&mut self, place: usize) {
+        let sent = self.outputs[place].proposal.as_ref().and_then(|proposal| proposal.sent);
+        self.effects.extend(sent.map(Effect::Abandon));
     }
 
     pub(super) fn debug(&mut self, text: String) {
@@ -224,6 +251,9 @@ impl Tracker {
         self.status = Some(status);
         if !self.is_done && self.outputs.iter().all(TrackedOutput::is_irrevocable) {
             self.is_done = true;
+            for place in 0..self.outputs.len() {
+                self.abandon(place);
+            }
             self.effects.push(Effect::Forget);
         }
     }

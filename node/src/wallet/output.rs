@@ -14,6 +14,9 @@ const COINBASE_MATURITY: u32 = 100;
 /// `type` of an output to one of the wallet's own keys (`wallet.h:WALLET_OUTPUT_OUR_CHANGE`).
 pub(super) const OWN_KEY: u8 = 5;
 
+/// `type` of an output to a key of a closed channel (`wallet.h:WALLET_OUTPUT_P2WPKH`).
+pub(super) const CLOSE_KEY: u8 = 6;
+
 /// The state of an output, by its number in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputStatus {

@@ -1,11 +1,11 @@
 //! What transactions do to the wallet: outputs to its scripts are found, outputs of it are spent, and a
 //! reorganisation takes back both (`wallet/wallet.c`).
 
-use super::output::{OWN_KEY, OutputStatus, WalletOutput};
+use super::output::{CLOSE_KEY, CloseInfo, OWN_KEY, OutputStatus, WalletOutput};
 use crate::event::LogLevel;
 use crate::state::State;
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Transaction, TxOut};
+use bitcoin::{OutPoint, Script, Transaction, TxOut};
 
 impl State {
     /// Takes the outputs to the wallet out of a transaction that is in the block at `height`, or was sent. Says whether
@@ -71,6 +71,45 @@ impl State {
                 &nothing,
                 &script,
                 &is_coinbase,
+            ],
+        );
+    }
+
+    /// Takes an output that a closed channel has paid to one of its own keys (`wallet_add_onchaind_utxo`).
+    pub(crate) fn take_close_output(
+        &mut self,
+        outpoint: OutPoint,
+        value_sat: u64,
+        script: &Script,
+        height: u32,
+        close: &CloseInfo,
+    ) {
+        if self.wallet_output(outpoint).is_some() {
+            return;
+        }
+        let insert = "INSERT INTO outputs (prev_out_tx, prev_out_index, value, type, status, keyindex, channel_id, \
+                      peer_id, commitment_point, option_anchor_outputs, confirmation_height, spend_height, \
+                      scriptpubkey, csv_lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
+        let nothing: Option<u32> = None;
+        let CloseInfo { dbid, peer, csv, anchors } = close;
+        let (id, status) = (outpoint.txid.to_byte_array(), OutputStatus::Available as u8);
+        self.db().exec(
+            insert,
+            &[
+                &id,
+                &outpoint.vout,
+                &value_sat,
+                &CLOSE_KEY,
+                &status,
+                &0,
+                dbid,
+                &peer.serialize(),
+                &nothing,
+                anchors,
+                &height,
+                &nothing,
+                &script.as_bytes(),
+                csv,
             ],
         );
     }

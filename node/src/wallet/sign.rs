@@ -35,6 +35,13 @@ impl State {
         let secp = Secp256k1::new();
         let prevouts: Option<Vec<TxOut>> = (0..psbt.inputs.len()).map(|place| spent(psbt, place)).collect();
         for (place, output) in inputs {
+            if let Some(close) = &output.close_info {
+                let keys = self.hsm_secret.channel_keys(&close.peer, close.dbid);
+                let value = bitcoin::Amount::from_sat(output.value_sat);
+                let witness = keys.to_us_witness(close.anchors, &psbt.unsigned_tx, *place, value);
+                psbt.inputs[*place].final_script_witness = Some(witness);
+                continue;
+            }
             let mut cache = SighashCache::new(&psbt.unsigned_tx);
             if !output.script.is_p2tr() {
                 let signature = self.ecdsa(&secp, &mut cache, *place, output);

@@ -135,7 +135,7 @@ impl State {
     }
 
     /// The rate to be in one of the next `blocks` blocks, in sat per kw, if it is known.
-    fn feerate_for_deadline(&self, blocks: u32) -> Option<u32> {
+    pub(crate) fn feerate_for_deadline(&self, blocks: u32) -> Option<u32> {
         if self.profile.estimates_fees_by_name() {
             self.feerates.named.for_deadline(blocks)
         } else {
