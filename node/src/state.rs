@@ -19,6 +19,7 @@ use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::connection::Connections;
 use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
+use crate::onchain::ClosedChannels;
 use crate::output::Output;
 use crate::payment::SendpayWaiters;
 use crate::peer::Peers;
@@ -96,6 +97,8 @@ pub(crate) struct State {
     pub(crate) feerates: Feerates,
     pub(crate) watches: Watches,
     pub(crate) outgoing: Outgoing,
+    /// Channels that are closed on the chain.
+    pub(crate) onchain: ClosedChannels,
     /// What the wallet can spend.
     pub(crate) scripts: Scripts,
     pub(crate) unreleased: Unreleased,
@@ -149,6 +152,7 @@ impl State {
             feerates: Feerates::default(),
             watches: Watches::default(),
             outgoing: Outgoing::default(),
+            onchain: ClosedChannels::default(),
             scripts: Scripts::default(),
             unreleased: Unreleased::new(),
             gossip: Gossip::default(),

@@ -76,7 +76,7 @@ impl State {
     fn tx_depth(&mut self, watcher: Watcher, txid: Txid, depth: u32, location: Option<TxLocation>) {
         match watcher {
             Watcher::Funding(dbid) => self.funding_depth(dbid, depth, location),
-            Watcher::Onchain(_) => {}
+            Watcher::Onchain(dbid) => self.onchain_depth(dbid, txid, depth),
         }
     }
 
@@ -91,7 +91,7 @@ impl State {
     ) {
         match watcher {
             Watcher::Funding(dbid) => self.funding_output_spent(dbid, tx, height),
-            Watcher::Onchain(_) => {}
+            Watcher::Onchain(dbid) => self.onchain_output_spent(dbid, outpoint, tx, input, height),
         }
     }
 

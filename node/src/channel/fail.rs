@@ -73,7 +73,8 @@ impl State {
     pub(crate) fn funding_output_spent(&mut self, dbid: u64, tx: &Transaction, height: u32) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         if channel.state >= ChannelState::FundingSpendSeen {
-            return;
+            // Blocks are looked at again after a start, and others come after a reorganisation.
+            return self.funding_spent(dbid, tx, height);
         }
         let cause = if channel.closer.is_some() { Cause::Unknown } else { Cause::Onchain };
         let (state, source, txid) = (channel.state, channel.log_source(), tx.compute_txid());

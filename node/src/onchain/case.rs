@@ -16,8 +16,6 @@ pub(crate) struct Case {
     pub(crate) account: Account,
     pub(crate) terms: Terms,
     pub(crate) keys: ChannelKeys,
-    /// Our balance, HTLCs that we offer included.
-    pub(crate) our_msat: u64,
     /// Our last commitment, and the peer's signatures of its HTLCs.
     pub(crate) commitment: Commitment,
     pub(crate) htlc_signatures: Vec<Signature>,

@@ -81,7 +81,9 @@ impl State {
     }
 
     pub(super) fn log_of_channel(&mut self, dbid: u64, level: LogLevel, text: &str) {
-        let Some(source) = self.channels.get(dbid).map(crate::channel::LocalChannel::log_source) else { return };
+        let Some(source) = self.channels.get(dbid).map(crate::channel::LocalChannel::log_source) else {
+            return;
+        };
         self.log(level, &source, text);
     }
 }

@@ -14,7 +14,12 @@ use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 impl State {
     /// The funding output of a channel is spent by a transaction in the block at `height`; after a reorganisation perhaps once more.
     pub(crate) fn funding_spent(&mut self, dbid: u64, tx: &Transaction, height: u32) {
-        self.store_funding_spend(dbid, tx.compute_txid(), height);
+        let txid = tx.compute_txid();
+        self.store_funding_spend(dbid, txid, height);
+        let known = |tracker: &Tracker| (tracker.closing_txid(), tracker.closing_height()) == (txid, height);
+        if self.onchain.get(&dbid).is_some_and(known) {
+            return;
+        }
         self.record_channel_close(dbid, tx, height);
         self.follow_closed_channel(dbid, tx, height);
     }
@@ -22,8 +27,12 @@ impl State {
     /// Takes up again what was followed when the node stopped (`onchaind_replay_channels`).
     pub(crate) fn load_onchain(&mut self) {
         let closed = |state| matches!(state, ChannelState::FundingSpendSeen | ChannelState::Onchain);
-        let dbids: Vec<u64> =
-            self.channels.iter().filter(|channel| closed(channel.state)).map(|channel| channel.dbid).collect();
+        let dbids: Vec<u64> = self
+            .channels
+            .iter()
+            .filter(|channel| closed(channel.state))
+            .map(|channel| channel.dbid)
+            .collect();
         for dbid in dbids {
             let Some((tx, height)) = self.funding_spend(dbid) else { continue };
             let Some(channel) = self.channels.get(dbid) else { continue };
@@ -37,6 +46,7 @@ impl State {
 
     /// The preimage of an HTLC that the peer offered is known.
     pub(crate) fn onchain_preimage(&mut self, dbid: u64, id: u64, preimage: [u8; 32]) {
+        self.store_preimage(dbid, id, preimage);
         let Some(tracker) = self.onchain.get_mut(&dbid) else { return };
         tracker.know_preimage(id, preimage);
         tracker.tell_status();

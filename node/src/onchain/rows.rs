@@ -10,17 +10,31 @@ use bitcoin::{OutPoint, Transaction, Txid};
 use leyden_bolt::channel::HtlcState;
 use leyden_bolt::transaction::{CommitmentHtlc, Side};
 use rusqlite::Row;
+use rusqlite::types::ToSql;
 
 /// `type` of a row of `channeltxs` that names the transaction which spent a funding output: the number of a message of
 /// lightningd's (`WIRE_ONCHAIND_INIT`), which got into its database by accident.
 const FUNDING_SPEND: u32 = 5001;
 
 impl State {
+    /// Notes, once, which transaction spent the funding output.
     pub(super) fn store_funding_spend(&mut self, dbid: u64, txid: Txid, height: u32) {
+        let query = "SELECT 1 FROM channeltxs WHERE channel_id = ? AND type = ? AND transaction_id = ?";
+        let params: [&dyn ToSql; 3] = [&dbid, &FUNDING_SPEND, &txid.to_byte_array()];
+        if !self.stored().rows(query, &params, |_| Ok(())).is_empty() {
+            return;
+        }
         let insert = "INSERT INTO channeltxs (channel_id, type, transaction_id, input_num, blockheight) \
                       VALUES (?, ?, ?, ?, ?);";
         let id = txid.to_byte_array();
         self.db().exec(insert, &[&dbid, &FUNDING_SPEND, &id, &0, &height]);
+    }
+
+    /// An incoming HTLC may be taken: that must not be forgotten.
+    pub(super) fn store_preimage(&mut self, dbid: u64, id: u64, preimage: [u8; 32]) {
+        let update =
+            "UPDATE channel_htlcs SET payment_key=? WHERE channel_id=? AND channel_htlc_id=? AND direction=0";
+        self.db().exec(update, &[&preimage, &dbid, &id]);
     }
 
     /// The transaction in the chain that spent the funding output, and the height of its block.
@@ -55,7 +69,6 @@ impl State {
             account: Account::Channel { dbid, id: channel.channel_id() },
             terms: *channel.bolt.terms(),
             keys: channel.bolt.keys().clone(),
-            our_msat: record.our_msat,
             commitment: channel.bolt.local_commitment().clone(),
             htlc_signatures: record.signatures.htlc_signatures,
             shachain: record.shachain,

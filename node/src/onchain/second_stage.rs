@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::wallet::psbt::add_output;
 use crate::wallet::reservation::RESERVATION;
 use crate::wallet::select::{Need, Value};
-use crate::wallet::sign::finalized;
+use crate::wallet::sign::finalize;
 use bitcoin::{Amount, Psbt, Script, Transaction, TxOut, Witness};
 use leyden_bolt::transaction::HtlcTransaction;
 
@@ -48,8 +48,8 @@ impl State {
             self.log_of_channel(dbid, LogLevel::Unusual, &text);
             return Err(NotSent::NotWorthwhile);
         }
-        let mut psbt =
-            Psbt::from_unsigned_tx(htlc.transaction().clone()).expect("an HTLC transaction has no signatures yet");
+        let mut psbt = Psbt::from_unsigned_tx(htlc.transaction().clone())
+            .expect("an HTLC transaction has no signatures yet");
         psbt.inputs[0].witness_utxo =
             Some(TxOut { value: Amount::from_sat(sat), script_pubkey: htlc.script().to_p2wsh() });
         psbt.inputs[0].final_script_witness = Some(Witness::new());
@@ -61,6 +61,6 @@ impl State {
             add_output(&mut psbt, destination.into(), change);
         }
         self.sign_wallet_inputs(&mut psbt);
-        Ok(finalized(&psbt).expect("the wallet signs all of its inputs"))
+        Ok(finalize(&mut psbt).expect("the wallet signs all of its inputs"))
     }
 }

@@ -113,7 +113,6 @@ impl Story {
             account: Account::Channel { dbid: 1, id: ChannelId([4; 32]) },
             terms: self.terms,
             keys: self.ours.clone(),
-            our_msat: 550_000_000,
             commitment: self.commitment(Side::Local, NUMBER),
             htlc_signatures: self
                 .theirs
