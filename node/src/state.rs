@@ -21,7 +21,7 @@ use crate::jsonrpc::hook::Complaint;
 use crate::log::Log;
 use crate::onchain::ClosedChannels;
 use crate::output::Output;
-use crate::payment::SendpayWaiters;
+use crate::payment::{Plans, SendpayWaiters};
 use crate::peer::Peers;
 use crate::pid_file::PidFile;
 use crate::plugin::Plugins;
@@ -86,6 +86,7 @@ pub(crate) struct State {
     pub(crate) invoice_waiters: InvoiceWaiters,
     pub(crate) index_waiters: IndexWaiters,
     pub(crate) sendpay_waiters: SendpayWaiters,
+    pub(crate) plans: Plans,
     /// Set when the node is to leave its main loop, after what is being handled, with this exit code
     /// (`lightningd.c:lightningd_exit`).
     pub(crate) leave: Option<i32>,
@@ -144,6 +145,7 @@ impl State {
             invoice_waiters: InvoiceWaiters::default(),
             index_waiters: IndexWaiters::default(),
             sendpay_waiters: SendpayWaiters::default(),
+            plans: Plans::default(),
             leave: None,
             shutdown: Shutdown::default(),
             peers: Peers::default(),

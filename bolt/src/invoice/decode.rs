@@ -32,10 +32,12 @@ impl FromStr for SignedInvoice {
         let signed = SignedRawBolt11Invoice::from_str(text)
             .map_err(|error| InvoiceError::Format(error.to_string()))?;
         let raw = signed.raw_invoice();
+        // What is said is looked at before who says it, as lightningd does.
+        let invoice = read_fields(raw)?;
         Ok(Self {
+            invoice,
             payee: check_signature(&signed, &signed_digest(text)?)?,
             signature: signed.signature().0.to_standard(),
-            invoice: read_fields(raw)?,
             extra: extra_fields(raw),
         })
     }
@@ -58,12 +60,13 @@ fn signed_digest(text: &str) -> Result<Message, InvoiceError> {
 }
 
 fn read_fields(raw: &RawBolt11Invoice) -> Result<Invoice, InvoiceError> {
+    let (network, amount_msat) = (network(raw)?, amount_msat(raw)?);
     let payment_hash = *raw.payment_hash().ok_or(InvoiceError::Missing("p (payment hash)"))?.0.as_ref();
     let payment_secret = raw.payment_secret().ok_or(InvoiceError::Missing("s (payment secret)"))?.0;
     Ok(Invoice {
-        network: network(raw)?,
+        network,
         created_at: raw.data.timestamp.as_unix_timestamp(),
-        amount_msat: amount_msat(raw)?,
+        amount_msat,
         description: description(raw)?,
         expiry_seconds: raw.expiry_time().map_or(DEFAULT_EXPIRY_SECONDS, ExpiryTime::as_seconds),
         min_final_cltv_expiry: min_final_cltv_expiry(raw)?,

@@ -52,7 +52,20 @@ fn decode(text: &str, ours: &Features) -> Result<SignedInvoice, String> {
         _ if URL_SAFE.decode(bare).is_ok_and(|bytes| bytes.len() >= RUNE_BYTES) => return Err(not_here()),
         _ => return Err("Unparsable string".to_owned()),
     }
-    let invoice: SignedInvoice = bare.parse().map_err(|error| explain(&error))?;
+    read_invoice(bare, ours, None)
+}
+
+/// Reads a BOLT 11 invoice, of a given chain if there is one (`common/bolt11.c:bolt11_decode`). `Err` is lightningd's text.
+pub(crate) fn read_invoice(
+    text: &str,
+    ours: &Features,
+    chain: Option<Network>,
+) -> Result<SignedInvoice, String> {
+    let invoice: SignedInvoice = text.parse().map_err(|error| explain(&error))?;
+    if let Some(chain) = chain.filter(|chain| *chain != invoice.invoice.network) {
+        let prefix = currency(invoice.invoice.network);
+        return Err(format!("Prefix {prefix} is not for {chain}"));
+    }
     match invoice.invoice.features.check(ours) {
         Err(FeatureError::Unsupported { bit }) => Err(format!("9: unknown feature bit {bit}")),
         // lightningd does not look at dependencies here.

@@ -21,7 +21,7 @@
 
 pub(crate) mod amount;
 mod datastore;
-mod decode;
+pub(crate) mod decode;
 pub(crate) mod general;
 mod help;
 pub(crate) mod invoice;
@@ -162,6 +162,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::wallet::listfunds::Listfunds>(),
     Row::of::<invoice::Listinvoices>(),
     Row::of::<crate::gossip::listing::Listnodes>(),
+    Row::of::<crate::payment::keysend::KeysendOfBefore>(),
     Row::of::<crate::payment::listpays::Listpays>(),
     Row::of::<crate::peer::control::Listpeers>(),
     Row::of::<crate::chain::transactions::Listtransactions>(),
@@ -171,6 +172,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<general::Notifications>(),
     Row::of::<crate::wallet::withdraw::Multiwithdraw>(),
     Row::of::<crate::chain::feerates::param::Parsefeerate>(),
+    Row::of::<crate::payment::pay::Pay>(),
     Row::of::<crate::peer::control::Ping>(),
     Row::of::<crate::plugin::control::Control>(),
     Row::of::<crate::wallet::reservation::Reserveinputs>(),
@@ -179,6 +181,8 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::peer::custommsg::Sendcustommsg>(),
     Row::of::<crate::wallet::send::Sendpsbt>(),
     Row::of::<bitcoind::SendRawTransaction>(),
+    Row::of::<crate::payment::sendonion::Sendonion>(),
+    Row::of::<crate::payment::sendpay::Sendpay>(),
     Row::of::<setconfig::Setconfig>(),
     Row::of::<invoice::Signinvoice>(),
     Row::of::<signmessage::Signmessage>(),
@@ -194,6 +198,9 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::chain::waitblockheight::Waitblockheight>(),
     Row::of::<invoice::Waitinvoice>(),
     Row::of::<crate::payment::waitsendpay::Waitsendpay>(),
+    Row::of::<crate::payment::keysend::Xkeysend>(),
+    Row::of::<crate::payment::xpay::Xpay>(),
+    Row::of::<crate::payment::xpay::XpayAsPay>(),
     Row::of::<crate::wallet::withdraw::Withdraw>(),
 ];
 

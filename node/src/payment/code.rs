@@ -6,6 +6,7 @@ pub(super) const UNPARSEABLE_ONION: i64 = 202;
 pub(super) const DESTINATION_PERM_FAIL: i64 = 203;
 pub(super) const TRY_OTHER_ROUTE: i64 = 204;
 pub(super) const ROUTE_NOT_FOUND: i64 = 205;
+pub(super) const ROUTE_TOO_EXPENSIVE: i64 = 206;
 pub(super) const INVOICE_EXPIRED: i64 = 207;
 pub(super) const NO_SUCH_PAYMENT: i64 = 208;
 pub(super) const UNSPECIFIED_ERROR: i64 = 209;

@@ -48,6 +48,7 @@ fn pay(node: &State, parts: &[&Payment]) -> Value {
     let status = match (has(Status::Complete), has(Status::Pending)) {
         (true, _) => Status::Complete,
         (false, true) => Status::Pending,
+        (false, false) if node.plans.is_paying(&first.sent.key.payment_hash) => Status::Pending,
         (false, false) => Status::Failed,
     };
 

@@ -5,26 +5,41 @@
 //! | [`store`], [`show`] | the table `payments`; a payment as every command shows it |
 //! | [`code`], [`failure`] | error codes; what is known of a failure, and how it is told |
 //! | [`createonion`] | `createonion` |
+//! | [`sendpay`], [`sendonion`] | what they are called |
+//! | [`send`], [`progress`] | sending a part; how it goes together with what was sent before |
+//! | [`own`] | paying an invoice of this node's own |
 //! | [`outcome`] | what becomes of a payment: rows, waiters, `sendpay_success`, `sendpay_failure` |
 //! | [`waitsendpay`], [`listsendpays`], [`listpays`], [`delpay`] | what they are called |
+//! | [`plan`] | payments that this node finds the way for |
+//! | [`xpay`], [`pay`], [`keysend`] | the commands that do so |
 //! | [`preapprove`] | `preapproveinvoice`, `preapprovekeysend` |
 
 mod code;
 pub(crate) mod createonion;
 pub(crate) mod delpay;
 mod failure;
+pub(crate) mod keysend;
 pub(crate) mod listpays;
 pub(crate) mod listsendpays;
 mod outcome;
+mod own;
+pub(crate) mod pay;
+mod plan;
 pub(crate) mod preapprove;
+mod progress;
+mod send;
+pub(crate) mod sendonion;
+pub(crate) mod sendpay;
 mod show;
 mod store;
 pub(crate) mod waitsendpay;
+pub(crate) mod xpay;
 
 use bitcoin::hex::DisplayHex;
 use std::fmt;
 
 pub(crate) use outcome::PartFailure;
+pub(crate) use plan::Plans;
 pub(crate) use waitsendpay::SendpayWaiters;
 
 /// Which payment, which attempt at it, and which part of that.

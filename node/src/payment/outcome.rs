@@ -37,11 +37,13 @@ impl State {
         }
         let fields = payment_fields(self, &payment);
         self.notify("sendpay_success", fields.into());
+        self.planned_fulfilled(key, preimage);
     }
 
     /// A part has failed, and its HTLC, if there was one, is irrevocably gone. `log_source` is that of the channel.
     pub(crate) fn payment_failed(&mut self, key: &PaymentKey, log_source: &str, failure: PartFailure) {
         let Some(mut payment) = store::find(self.stored(), key) else { return self.unknown_part(key) };
+        let raw = failure.clone();
         let failure = self.explain_failure(log_source, &payment.sent.route, failure);
         // Who waits is told of the payment as it was.
         let as_it_was = payment.clone();
@@ -53,6 +55,7 @@ impl State {
             }
         }
         self.tell_failure(&as_it_was, &failure);
+        self.planned_failed(key, &failure.text(), &raw);
     }
 
     /// Tells who waits for a part, and plugins.

@@ -25,6 +25,18 @@ impl State {
         }
     }
 
+    /// Sends a notification that lightningd has from its plugin `cln-xpay`, in releases that have that.
+    pub(crate) fn notify_of_xpay(&mut self, topic: &str, fields: &Value) {
+        if self.profile.has_xpay() {
+            let (topic_json, params) = (json::quoted(topic), json!({ topic: fields }));
+            let frame =
+                format!(r#"{{"jsonrpc":"2.0","method":{topic_json},"origin":"cln-xpay","params":{params}}}"#);
+            for subscriber in self.subscribers(topic) {
+                self.out.push(Output::ToPlugin(subscriber, frame.clone()));
+            }
+        }
+    }
+
     /// Sends a native notification to one plugin, if it subscribed. Says whether it did.
     pub(crate) fn notify_one(&mut self, plugin: PluginId, topic: &str, fields: Value) -> bool {
         let star = self.profile.star_subscription();

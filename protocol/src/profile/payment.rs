@@ -77,6 +77,12 @@ impl PaymentMember {
 }
 
 impl Profile {
+    /// Whether payments are made by xpay, which tells of their parts (v24.11).
+    #[must_use]
+    pub const fn has_xpay(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// The members of what is told of a payment, in order (`lightningd/pay.c:json_add_payment_fields`).
     #[must_use]
     pub const fn payment_members(self) -> &'static [PaymentMember] {
