@@ -152,6 +152,8 @@ pub(crate) enum Timer {
     CloseChannel(u64),
     /// Somebody has waited for any invoice to be paid; by number.
     WaitAnyInvoice(u64),
+    /// The other parts of a payment have had their time to come; by number.
+    HtlcSet(u64),
     /// Somebody has waited for a part of a payment; by number.
     WaitSendpay(u64),
 }

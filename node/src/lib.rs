@@ -18,6 +18,7 @@
 //! | `peer` | peers, and messages that only plugins understand |
 //! | `chain`, `coin_mvts` | the Bitcoin backend, and which blocks are known; the balance |
 //! | `channel` | channels, from the first word about them to their end |
+//! | `htlc` | HTLCs that come in: forwarded, or paid to the node |
 //! | `onchain` | channels that are closed, until nothing of them can be undone |
 //! | `payment` | payments that the node makes |
 //! | `indexes` | counts of what is created, updated and deleted |
@@ -40,6 +41,7 @@ mod deprecation;
 pub mod event;
 mod gossip;
 pub mod host;
+mod htlc;
 mod indexes;
 mod input;
 mod jsonrpc;

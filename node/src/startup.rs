@@ -216,6 +216,7 @@ impl State {
             return;
         }
         self.phase = Phase::Running;
+        self.replay_htlcs();
         self.out.push(Output::AcceptPeers);
         let (id, version) = (self.node_id, self.profile.version());
         let text = format!(

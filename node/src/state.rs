@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::event::{Event, Exit, LogLevel};
 use crate::gossip::Gossip;
+use crate::htlc::Htlcs;
 use crate::indexes::IndexWaiters;
 use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::connection::Connections;
@@ -83,6 +84,7 @@ pub(crate) struct State {
     /// The last one about an answer to `rpc_command`.
     pub(crate) rpc_command_complaint: Complaint,
     pub(crate) connections: Connections,
+    pub(crate) htlcs: Htlcs,
     pub(crate) invoice_waiters: InvoiceWaiters,
     pub(crate) index_waiters: IndexWaiters,
     pub(crate) sendpay_waiters: SendpayWaiters,
@@ -142,6 +144,7 @@ impl State {
             hooks: Hooks::default(),
             rpc_command_complaint: "",
             connections: Connections::default(),
+            htlcs: Htlcs::default(),
             invoice_waiters: InvoiceWaiters::default(),
             index_waiters: IndexWaiters::default(),
             sendpay_waiters: SendpayWaiters::default(),
@@ -197,6 +200,7 @@ impl State {
             Input::Timer(Timer::CloseChannel(number)) => self.close_timeout(number),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),
+            Input::Timer(Timer::HtlcSet(number)) => self.htlc_set_timeout(number),
             Input::Timer(Timer::WaitSendpay(number)) => self.wait_sendpay_timeout(number),
             Input::Failed(exit) => self.exit = Some(exit),
         }

@@ -319,6 +319,7 @@ impl State {
             && self.topology.settled_tip.replace(hash) != Some(hash)
         {
             self.answer_waiters(height);
+            self.check_htlc_deadlines(height);
             self.rebroadcast();
             self.gossip_height(height);
             self.db().set_intvar("last_processed_block", i64::from(height));

@@ -2,7 +2,7 @@
 
 use super::channel_state::ChannelState;
 use super::open::channel_type_json;
-use super::{LocalChannel, Stats};
+use super::{HtlcKey, LocalChannel, Stats};
 use crate::command::Command;
 use crate::command::params::{Params, Shape};
 use crate::jsonrpc::RpcRequest;
@@ -273,6 +273,10 @@ impl State {
         entry.add("state", htlc.state.name());
         if channel.bolt.is_trimmed(Side::Local, htlc) {
             entry.add("local_trimmed", true);
+        }
+        let key = HtlcKey { dbid: channel.dbid, id: htlc.id, owner: htlc.owner };
+        if let Some(status) = self.htlcs.status(key) {
+            entry.add("status", status);
         }
         entry.members.into()
     }

@@ -14,7 +14,6 @@
 //! | [`close`] | closing by agreement, the command `close` | `closing_control.c` |
 //! | [`fail`] | closing without, and forgetting | `channel.c`, `peer_control.c` |
 //! | [`reconnect`] | connections to peers with channels | `connectd.c` |
-//! | [`neighbours`] | what other parts are told | |
 //! | [`list`], [`closed`] | `listpeerchannels`, `listclosedchannels` | `peer_control.c`, `closed_channel.c` |
 //! | [`setchannel`] | `setchannel` | `peer_control.c` |
 
@@ -30,7 +29,6 @@ pub(crate) mod list;
 mod load;
 mod lockin;
 mod message;
-mod neighbours;
 pub(crate) mod open;
 pub(crate) mod reconnect;
 pub(crate) mod revocation;

@@ -9,6 +9,8 @@ use super::request::Awaiting;
 use crate::channel::open::accept::OpenchannelCall;
 use crate::channel::revocation::Revocation;
 use crate::event::LogLevel;
+use crate::htlc::hook::HtlcAcceptedCall;
+use crate::htlc::payment::InvoicePaymentCall;
 use crate::input::{ConnectionId, PluginId};
 use crate::jsonrpc::hook::RpcCommandCall;
 use crate::state::State;
@@ -44,6 +46,10 @@ pub(crate) enum Subject {
     Openchannel(PublicKey, Box<OpenchannelCall>),
     /// `commitment_revocation`: a commitment that a peer has revoked.
     CommitmentRevocation(Revocation),
+    /// `htlc_accepted`: an incoming HTLC.
+    HtlcAccepted(Box<HtlcAcceptedCall>),
+    /// `invoice_payment`: a payment that is all there.
+    InvoicePayment(Box<InvoicePaymentCall>),
 }
 
 /// What an answer means for the chain.
@@ -105,9 +111,15 @@ impl State {
             else {
                 continue;
             };
-            let text = format!("Calling {} hook of plugin {}", call.hook, plugin.shortname);
+            let name = plugin.shortname.clone();
+            let text = format!("Calling {} hook of plugin {name}", call.hook);
             self.trace_hook(&text);
-            let (hook, payload, cause) = (call.hook, call.payload.clone(), call.cause.clone());
+            let payload = match &call.subject {
+                // Others have changed it.
+                Subject::HtlcAccepted(htlc) => self.htlc_accepted_payload(htlc, name),
+                _ => call.payload.clone(),
+            };
+            let (hook, cause) = (call.hook, call.cause.clone());
             return self.request(id, hook, &payload, cause.as_ref(), Awaiting::Hook(call));
         }
         self.settle(call);
@@ -123,6 +135,8 @@ impl State {
             Subject::Recover => {}
             Subject::Openchannel(peer, proposal) => self.openchannel_final(peer, *proposal),
             Subject::CommitmentRevocation(revocation) => self.commitment_revocation_final(revocation),
+            Subject::HtlcAccepted(htlc) => self.htlc_accepted_final(&htlc),
+            Subject::InvoicePayment(payment) => self.invoice_payment_final(&payment),
         }
     }
 
@@ -150,6 +164,8 @@ impl State {
             Subject::Recover => self.recover_answer(result, response.text),
             Subject::Openchannel(_, proposal) => self.openchannel_answer(proposal, result),
             Subject::CommitmentRevocation(_) => self.commitment_revocation_answer(result),
+            Subject::HtlcAccepted(htlc) => self.htlc_accepted_answer(htlc, result, response.text),
+            Subject::InvoicePayment(payment) => self.invoice_payment_answer(payment, result),
         };
         match verdict {
             Verdict::Next => self.advance_hook(call),

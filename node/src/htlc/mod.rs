@@ -1,0 +1,55 @@
+//! HTLCs at this node: from the moment at which an incoming one is irrevocably committed to the end of it
+//! (`lightningd/peer_htlcs.c`).
+//!
+//! | module | subject | CLN |
+//! |---|---|---|
+//! | [`incoming`] | peeling the onion; failing and fulfilling what came in | `peer_htlcs.c` |
+//! | [`hook`], [`answer`] | the hook `htlc_accepted`: what it tells, what answers say | `peer_htlcs.c:htlc_accepted_hook_deserialize` |
+//! | [`forward`], [`forwards`] | handing HTLCs on, and the record of it | `forwards.c` |
+//! | [`outgoing`] | the end of HTLCs that this node offered | `peer_htlcs.c` |
+//! | [`payment`], [`set`], [`refusal`] | HTLCs that end here, in parts, and the hook `invoice_payment` | `htlc_set.c`, `invoice.c` |
+//! | [`keysend`] | payments that bring their preimage | `plugins/keysend.c` |
+//! | [`movement`] | what they move between the accounts | `coin_mvts.c` |
+//! | [`deadline`] | HTLCs that are late | `peer_htlcs.c:htlcs_notify_new_block` |
+//! | [`replay`] | after a restart | `peer_htlcs.c:htlcs_resubmit` |
+//! | [`failure`] | failure messages | `wire/onion_wire.csv` |
+//! | [`listforwards`], [`listhtlcs`] | the commands | |
+
+mod answer;
+mod deadline;
+pub(crate) mod failure;
+mod forward;
+mod forwards;
+pub(crate) mod hook;
+mod incoming;
+pub(crate) mod keysend;
+mod listforwards;
+mod listhtlcs;
+mod movement;
+mod outgoing;
+pub(crate) mod payment;
+mod refusal;
+mod replay;
+mod set;
+
+use crate::channel::HtlcKey;
+pub(crate) use listforwards::{Delforward, Listforwards};
+pub(crate) use listhtlcs::Listhtlcs;
+use std::collections::BTreeMap;
+
+/// What is known of HTLCs beside their channels. A restart makes it anew.
+#[derive(Debug, Default)]
+pub(crate) struct Htlcs {
+    /// Payments of which parts are here.
+    sets: set::HtlcSets,
+    /// The plugin that is being asked about an HTLC, by its name.
+    asked: BTreeMap<HtlcKey, String>,
+}
+
+impl Htlcs {
+    /// `status` of an HTLC in `listpeerchannels`.
+    pub(crate) fn status(&self, key: HtlcKey) -> Option<String> {
+        let plugin = self.asked.get(&key)?;
+        Some(format!("Waiting for the htlc_accepted hook of plugin {plugin}"))
+    }
+}
