@@ -68,6 +68,7 @@ mod shelf;
 mod socket;
 mod table;
 mod topics;
+mod wallet;
 
 pub use scenario::{Golden, Played, Scenario};
 pub use socket::Client;

@@ -43,6 +43,7 @@ macro_rules! every_scenario {
             reconnect: reconnected;
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised;
+            wallet: wallet_withdraw wallet_psbts wallet_reorg;
             db_write: db_write db_write_refused db_write_versions;
         }
     };

@@ -73,7 +73,7 @@ impl Command for Listtransactions {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let query = "SELECT rawtx, blockheight, txindex FROM transactions";
+        let query = "SELECT rawtx, blockheight, txindex FROM transactions ORDER BY blockheight, txindex ASC";
         let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let rows: Vec<(Vec<u8>, Option<u32>, Option<u32>)> = node.stored().rows(query, &[], row);
         let transactions: Vec<Value> =
