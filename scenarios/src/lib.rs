@@ -43,6 +43,7 @@ mod db_write;
 mod directories;
 mod faults;
 mod fees;
+mod gossip;
 mod heard;
 mod hooks;
 mod init;

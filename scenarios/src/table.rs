@@ -39,6 +39,7 @@ macro_rules! every_scenario {
             recovery: recovered;
             releases: old_release;
             channels: channel_life channel_refused channel_to_another_address;
+            gossip: known_everywhere;
             payments: payment_life htlc_verdicts;
             reconnect: reconnected;
             revocation: commitment_revocation;

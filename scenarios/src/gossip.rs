@@ -1,0 +1,122 @@
+//! What nodes tell each other of channels and of themselves.
+
+use leyden::{Capability, Error, Net, Node, Result, eventually, seen};
+use serde_json::{Value, json};
+
+use crate::scenario::Scenario;
+
+pub(crate) fn known_everywhere() -> Scenario {
+    Scenario::new(
+        "every node of a line knows the same channels and nodes, what they ask for, and when a channel is gone",
+        || Net::line(["l1", "l2", "l3"]),
+        |net| Box::pin(tell(net)),
+    )
+    .needs(Capability::Channels)
+}
+
+async fn tell(net: &Net) -> Result {
+    let [l1, l2, l3] = net.nodes();
+    let of_l1 = channels(&l1).await?;
+    assert_eq!(of_l1.len(), 4, "two channels, both ways: {of_l1:?}");
+    assert_eq!(channels(&l3).await?, of_l1);
+
+    let nodes = nodes(&l1, 3).await?;
+    assert_eq!(self::nodes(&l3, 3).await?, nodes);
+    for (node, entry) in [(&l1, "l1"), (&l2, "l2"), (&l3, "l3")] {
+        let info = node.rpc("getinfo", json!({})).await?;
+        let told = nodes.iter().find(|told| told["nodeid"] == node.id());
+        let told = told.unwrap_or_else(|| panic!("{entry} is not among {nodes:?}"));
+        assert_eq!((&told["alias"], &told["color"]), (&info["alias"], &info["color"]));
+        assert_eq!(told["features"], info["our_features"]["node"]);
+        assert_eq!(told["addresses"], info["address"]);
+    }
+
+    route_over(&l1, &l2, &l3).await?;
+
+    l2.rpc("setchannel", json!({"id": l3.id(), "feebase": 77, "feeppm": 1000})).await?;
+    let scid = l2.get_channel_scid(&l3).await?;
+    hears(&l1, &scid, &l2, "asks for more", |half| {
+        half["base_fee_millisatoshi"] == 77 && half["fee_per_millionth"] == 1000
+    })
+    .await?;
+
+    l2.rpc("close", json!([l3.id()])).await?;
+    hears(&l1, &scid, &l2, "is closing", |half| half["active"] == false).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    // A channel is remembered for a while: a splice would be announced meanwhile.
+    net.generate_block(71).await?;
+    assert_eq!(halves(&l1, &scid).await?.len(), 2);
+    net.generate_block(1).await?;
+    let gone = || async { Ok::<_, Error>(seen(halves(&l1, &scid).await?, Vec::is_empty)) };
+    eventually("l1 forgets the channel of others", gone).await?;
+    self::nodes(&l1, 2).await.map(drop)
+}
+
+/// What carries a payment over a line, with the fees of the node between.
+async fn route_over(l1: &Node, l2: &Node, l3: &Node) -> Result {
+    let asked = json!({
+        "source": l1.id(), "destination": l3.id(), "amount_msat": 1_000_000, "final_cltv": 9, "maxfee_msat": 100,
+        "layers": ["auto.localchans", "auto.sourcefree"],
+    });
+    let found = l1.rpc("getroutes", asked).await?;
+    let route = &found["routes"][0];
+    assert_eq!(route["amount_msat"], 1_000_000, "{found}");
+    let path = route["path"].as_array().cloned().unwrap_or_default();
+    let step = |from: &Node, to: &Node, amounts: [u64; 2], cltvs: [u32; 2]| {
+        let ends = json!([from.id(), to.id()]);
+        (ends, json!(amounts), json!(cltvs))
+    };
+    let told: Vec<_> = path
+        .iter()
+        .map(|step| {
+            let pair = |one: &str, other: &str| json!([step[one], step[other]]);
+            (
+                pair("node_id_in", "node_id_out"),
+                pair("amount_in_msat", "amount_out_msat"),
+                pair("cltv_in", "cltv_out"),
+            )
+        })
+        .collect();
+    let expected =
+        [step(l1, l2, [1_000_011, 1_000_011], [15, 15]), step(l2, l3, [1_000_011, 1_000_000], [15, 9])];
+    assert_eq!(told, expected);
+    Ok(())
+}
+
+/// What a node knows of channels, by channel and direction.
+async fn channels(node: &Node) -> Result<Vec<Value>> {
+    let listed = node.rpc("listchannels", json!({})).await?;
+    let mut channels = listed["channels"].as_array().cloned().unwrap_or_default();
+    channels.sort_by_key(|half| (half["short_channel_id"].to_string(), half["direction"].as_u64()));
+    Ok(channels)
+}
+
+async fn halves(node: &Node, scid: &str) -> Result<Vec<Value>> {
+    let listed = node.rpc("listchannels", json!([scid])).await?;
+    Ok(listed["channels"].as_array().cloned().unwrap_or_default())
+}
+
+/// What a node knows of nodes, once as many have told of themselves.
+async fn nodes(node: &Node, number: usize) -> Result<Vec<Value>> {
+    let look = || async {
+        let listed = node.rpc("listnodes", json!({})).await?;
+        let nodes = listed["nodes"].as_array().cloned().unwrap_or_default();
+        Ok::<_, Error>(seen(nodes, |nodes: &Vec<Value>| {
+            nodes.len() == number && nodes.iter().all(|node| node["alias"].is_string())
+        }))
+    };
+    let mut nodes = eventually(format!("{} knows {number} nodes", node.name()), look).await?;
+    nodes.sort_by_key(|node| node["nodeid"].to_string());
+    Ok(nodes)
+}
+
+/// Waits until `node` knows that `source` says so of its half of a channel.
+async fn hears(node: &Node, scid: &str, source: &Node, what: &str, says_so: fn(&Value) -> bool) -> Result {
+    let look = || async {
+        let halves = halves(node, scid).await?;
+        let of_source = |half: &&Value| half["source"] == source.id();
+        let half = halves.iter().find(of_source).cloned().unwrap_or_default();
+        Ok::<_, Error>(seen(half, says_so))
+    };
+    eventually(format!("{} hears that {scid} {what}", node.name()), look).await.map(drop)
+}
