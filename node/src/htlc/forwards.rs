@@ -9,7 +9,7 @@ use crate::state::State;
 use leyden_bolt::ShortChannelId;
 use leyden_bolt::onion::FailureCode;
 use rusqlite::{Row, ToSql};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
 /// How far a forward is; the number is the column `state`.
@@ -194,18 +194,18 @@ impl State {
         // Unlike `listforwards`, it does not tell the number of the outgoing HTLC.
         forward.out_htlc_id = None;
         let fields = self.forward_fields(&forward, Some(&secrets));
-        self.notify("forward_event", fields);
+        self.notify_text("forward_event", &fields);
     }
 
     /// A forward as `listforwards` shows it.
-    pub(super) fn forward_json(&self, forward: &Forward) -> Value {
+    pub(super) fn forward_json(&self, forward: &Forward) -> String {
         self.forward_fields(forward, None)
     }
 
-    fn forward_fields(&self, forward: &Forward, secrets: Option<&Secrets>) -> Value {
+    fn forward_fields(&self, forward: &Forward, secrets: Option<&Secrets>) -> String {
         let profile = self.profile;
-        let mut json = Map::new();
-        let mut add = |name: &str, value: Value| drop(json.insert(name.to_owned(), value));
+        let mut members = Vec::new();
+        let mut add = |name: &str, value: Value| members.push(format!("\"{name}\":{value}"));
         for (name, index) in
             [("created_index", forward.created_index), ("updated_index", forward.updated_index)]
         {
@@ -248,15 +248,16 @@ impl State {
         if forward.style == Style::Tlv && profile.forward_names_htlc() {
             add("style", "tlv".into());
         }
-        add("received_time", seconds(forward.received_time, profile.forward_time_digits()));
+        let digits = profile.forward_time_digits();
+        members.push(format!("\"received_time\":{}", seconds(forward.received_time, digits)));
         if let Some(resolved) = forward.resolved_time {
-            add("resolved_time", seconds(resolved, profile.forward_time_digits()));
+            members.push(format!("\"resolved_time\":{}", seconds(resolved, digits)));
         }
         let preimage = secrets.and_then(|secrets| secrets.preimage.clone());
         if let Some(preimage) = preimage.filter(|_| profile.forward_has_preimage()) {
-            add("preimage", preimage.into());
+            members.push(format!("\"preimage\":\"{preimage}\""));
         }
-        json.into()
+        format!("{{{}}}", members.join(","))
     }
 
     fn unix_nanoseconds(&self) -> i64 {
@@ -266,10 +267,10 @@ impl State {
 }
 
 /// Nanoseconds since 1970 as seconds with so many digits behind the point.
-fn seconds(nanoseconds: i64, digits: u32) -> Value {
-    let unit = 10_i64.pow(9 - digits);
-    let whole = (nanoseconds / unit) as f64;
-    (whole / 10_f64.powi(digits.cast_signed())).into()
+fn seconds(nanoseconds: i64, digits: u32) -> String {
+    let (second, unit) = (1_000_000_000, 10_i64.pow(9 - digits));
+    let width = digits as usize;
+    format!("{}.{:0width$}", nanoseconds / second, nanoseconds % second / unit)
 }
 
 fn failcode(forward: &Forward) -> Option<u16> {
@@ -369,5 +370,17 @@ impl State {
             json!({ "status": status.name(), "in_channel": in_channel.to_string(), "in_htlc_id": in_htlc_id })
         });
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn times_have_all_their_digits() {
+        assert_eq!(seconds(1_795_251_671_037_553_000, 9), "1795251671.037553000");
+        assert_eq!(seconds(1_795_251_671_037_553_000, 3), "1795251671.037");
+        assert_eq!(seconds(0, 3), "0.000");
     }
 }

@@ -10,7 +10,7 @@ use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_bolt::ShortChannelId;
 use leyden_protocol::message::RpcError;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// `DELFORWARD_NOT_FOUND` of `common/jsonrpc_errors.h`.
 const NOT_FOUND: i64 = 1401;
@@ -46,9 +46,9 @@ impl Command for Listforwards {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let found: Vec<Value> =
+        let found: Vec<String> =
             self.find(node.stored()).iter().map(|forward| node.forward_json(forward)).collect();
-        node.reply(&request.client, &json!({ "forwards": found }));
+        node.reply_text(&request.client, format!(r#"{{"forwards":[{}]}}"#, found.join(",")));
         Ok(())
     }
 }

@@ -160,10 +160,15 @@ impl State {
 
     /// Answers a request with success.
     pub(crate) fn reply(&mut self, client: &Client, result: &impl Serialize) {
+        self.reply_text(client, serde_json::to_string(result).expect("a result is JSON"));
+    }
+
+    /// The same, for a result that is JSON already: its numbers may have more digits than fit into a float.
+    pub(crate) fn reply_text(&mut self, client: &Client, result: String) {
         let result = match &client.filter {
-            None => serde_json::to_string(result).expect("a result is JSON"),
+            None => result,
             Some(filter) => {
-                let result = serde_json::to_value(result).expect("a result is JSON");
+                let result = serde_json::from_str(&result).expect("a result is JSON");
                 filter.apply(result).to_string()
             }
         };

@@ -15,6 +15,11 @@ impl State {
     /// those who subscribed to `*` (`plugin.c:plugins_notify`; who did both hears it twice). Topics that the
     /// release does not have are not sent.
     pub(crate) fn notify(&mut self, topic: &str, fields: Value) {
+        self.notify_text(topic, &fields.to_string());
+    }
+
+    /// The same, for fields that are JSON already: their numbers may have more digits than fit into a float.
+    pub(crate) fn notify_text(&mut self, topic: &str, fields: &str) {
         let subscribers = self.subscribers(topic);
         if subscribers.is_empty() || !self.profile.has_topic(topic) {
             return;
@@ -43,16 +48,18 @@ impl State {
         let wants = |plugin: &Plugin| plugin.subscribes(topic) || (star && plugin.subscribes("*"));
         let subscribed = self.profile.has_topic(topic) && self.plugins.get(plugin).is_some_and(wants);
         if subscribed {
-            let frame = self.native_frame(topic, fields);
+            let frame = self.native_frame(topic, &fields.to_string());
             self.out.push(Output::ToPlugin(plugin, frame));
         }
         subscribed
     }
 
-    fn native_frame(&self, topic: &str, fields: Value) -> String {
-        let wrapper = self.profile.wrapper(topic);
-        let params = if self.profile.wraps(topic) { json!({ wrapper: fields }) } else { fields };
-        message::notification(topic, &params.to_string())
+    fn native_frame(&self, topic: &str, fields: &str) -> String {
+        if !self.profile.wraps(topic) {
+            return message::notification(topic, fields);
+        }
+        let wrapper = json::quoted(self.profile.wrapper(topic));
+        message::notification(topic, &format!("{{{wrapper}:{fields}}}"))
     }
 
     fn subscribers(&self, topic: &str) -> Vec<PluginId> {
