@@ -310,7 +310,6 @@ impl State {
         channel.mutual_close = Some(tx);
         let state = channel.state;
         channel.connection = None;
-        channel.reestablished = false;
         channel.bolt.disconnected();
         if state == ChannelState::Sigexchange {
             self.channel_state(dbid, ChannelState::Complete, Cause::Unknown, "Closing complete");

@@ -82,7 +82,6 @@ impl State {
         channel.error.get_or_insert_with(|| why.clone());
         channel.bolt.disconnected();
         channel.connection = None;
-        channel.reestablished = false;
         let text = format!("Peer permanent failure in {state}: {why} (reason={})", cause.name());
         self.log(LogLevel::Unusual, &source, &text);
         if state.wants_peer() {

@@ -19,7 +19,11 @@ impl State {
             // First of all: what is done about it finds its rows.
             self.store_channel(dbid);
             let outputs = self.channels.by_dbid.get_mut(&dbid).map(|channel| channel.bolt.take_outputs());
-            for output in outputs.unwrap_or_default() {
+            let mut outputs = outputs.unwrap_or_default();
+            if self.profile.asks_of_revocations_last() {
+                outputs.sort_by_key(|output| matches!(output, ChannelOutput::Revoked { .. }));
+            }
+            for output in outputs {
                 self.channel_output(dbid, output);
             }
         }

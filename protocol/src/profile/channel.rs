@@ -166,4 +166,11 @@ impl Profile {
     pub const fn close_lists_txs(self) -> bool {
         matches!(self, Self::V26_06)
     }
+
+    /// Whether plugins are asked about the HTLCs that a `revoke_and_ack` has settled before they hear of the commitment
+    /// that it has revoked.
+    #[must_use]
+    pub const fn asks_of_revocations_last(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
 }
