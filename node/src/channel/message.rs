@@ -101,7 +101,7 @@ impl State {
         for dbid in dbids {
             let Some(channel) = self.channels.get(dbid) else { continue };
             let daemon = channel.owner().unwrap_or("channeld");
-            let why = format!("{daemon}: received ERROR {text}");
+            let why = format!("{daemon}: received {text}");
             if channel.opener() == Side::Remote && channel.state == ChannelState::AwaitingLockin {
                 self.forget_failed_channel(dbid, &why);
             } else {

@@ -90,6 +90,12 @@ impl Chain {
         }
     }
 
+    /// Whether a transaction is in a block.
+    pub(crate) fn contains(&self, txid: &Txid) -> bool {
+        let blocks = self.blocks();
+        blocks.chain.iter().flat_map(|block| &block.txdata).any(|tx| tx.compute_txid() == *txid)
+    }
+
     /// What was sent so far, again and again.
     pub(crate) fn sent(&self) -> Vec<Transaction> {
         self.blocks().sent.clone()

@@ -1,6 +1,7 @@
 //! A whole node from outside, as a library and as a program: asked over its Unix socket, with a chain in memory.
 
 mod chain;
+mod channels;
 mod commands;
 mod gossip;
 mod invoices;

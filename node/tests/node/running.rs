@@ -20,14 +20,16 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// When the node's clock stands still, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_795_260_000;
 
-/// The word of the mnemonic in `hsm_secret`: eleven times this one and `about`.
-const ENTROPY: [u8; 16] = [0; 16];
+/// The mnemonic in `hsm_secret` of the first node of a test is eleven times `abandon` and `about`.
+const FIRST: u8 = 0;
 
 /// A node and a connection to it.
 pub(crate) struct RunningNode {
     /// The node id, as the node itself says it.
     pub(crate) id: String,
-    port: u16,
+    /// Of its secret.
+    number: u8,
+    pub(crate) port: u16,
     /// The chain that it follows.
     pub(crate) chain: Chain,
     clock: Arc<Mutex<u64>>,
@@ -46,21 +48,26 @@ impl RunningNode {
 
     /// A new node on a chain.
     pub(crate) async fn start_on(chain: Chain) -> Self {
+        Self::start_numbered(FIRST, chain).await
+    }
+
+    /// Another node on a chain, with a secret of its own for each number above 0.
+    pub(crate) async fn start_numbered(number: u8, chain: Chain) -> Self {
         let dir = tempfile::tempdir().expect("there is room for a directory");
         let network_dir = dir.path().join("regtest");
         std::fs::create_dir(&network_dir).expect("the directory is new");
-        let secret = leyden_bolt::HsmSecret::new_file(&ENTROPY);
+        let secret = leyden_bolt::HsmSecret::new_file(&[number; 16]);
         std::fs::write(network_dir.join("hsm_secret"), secret).expect("the directory is ours");
-        Self::start_in(dir, chain).await
+        Self::start_in(dir, chain, number).await
     }
 
     /// The node again, after `stop`.
     pub(crate) async fn restart(self) -> Self {
-        let Self { dir, chain, .. } = self;
-        Self::start_in(dir, chain).await
+        let Self { dir, chain, number, .. } = self;
+        Self::start_in(dir, chain, number).await
     }
 
-    async fn start_in(dir: TempDir, chain: Chain) -> Self {
+    async fn start_in(dir: TempDir, chain: Chain, number: u8) -> Self {
         let bitcoind =
             Bitcoind { rpc: chain.serve().await, user: "user".to_owned(), password: "password".to_owned() };
         let mut config = Config::new(dir.path().to_owned(), Some(bitcoind));
@@ -72,7 +79,7 @@ impl RunningNode {
         let host = Host {
             events: Some(Arc::new(move |event| drop(sender.send(event)))),
             clock: Arc::new(move || seconds(*told.lock().expect("nobody panics with the clock"))),
-            seed: Some([7; 32]),
+            seed: Some([number + 7; 32]),
             ..Host::default()
         };
         let node = Node::start(config, host);
@@ -83,7 +90,7 @@ impl RunningNode {
         });
         let (id, port) = started.await;
         let client = Client::connect(&socket).await;
-        Self { id, port, chain, clock, client, events, node, dir }
+        Self { id, number, port, chain, clock, client, events, node, dir }
     }
 
     /// Another connection to the node.
@@ -135,6 +142,30 @@ impl RunningNode {
         let request = json!({ "jsonrpc": "2.0", "id": "test", "method": method, "params": params });
         self.client.send(&request.to_string()).await;
         self.client.json().await
+    }
+
+    /// Waits until the node has seen the tip.
+    pub(crate) async fn follow(&mut self) {
+        self.poke_chain();
+        let height = self.chain.height();
+        self.ok("waitblockheight", json!([height])).await;
+    }
+
+    /// Waits for a line of the log that has this in it.
+    pub(crate) async fn logged(&mut self, text: &str) {
+        next(&mut self.events, |event| match event {
+            Event::Log(line) if line.to_string().contains(text) => Some(()),
+            Event::Exited(exit) => panic!("the node ended before it logged {text:?}: {exit:?}"),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// Stops the node, and starts it again.
+    pub(crate) async fn stop_and_restart(mut self) -> Self {
+        self.ok("stop", json!({})).await;
+        self.exit().await;
+        self.restart().await
     }
 
     /// Waits for the end.

@@ -32,13 +32,6 @@ impl RunningNode {
         self.follow().await;
     }
 
-    /// Waits until the node has seen the tip.
-    async fn follow(&mut self) {
-        self.poke_chain();
-        let height = self.chain.height();
-        self.ok("waitblockheight", json!([height])).await;
-    }
-
     async fn address(&mut self, kind: &str) -> ScriptBuf {
         script(&self.ok("newaddr", json!([kind])).await[kind])
     }
@@ -51,7 +44,7 @@ impl RunningNode {
     }
 
     /// A wallet with an output of so many sat for each, confirmed once.
-    async fn fund(&mut self, sats: &[u64]) -> Vec<Transaction> {
+    pub(crate) async fn fund(&mut self, sats: &[u64]) -> Vec<Transaction> {
         let script = self.address("p2tr").await;
         let numbered = (1u32..).zip(sats);
         let transactions: Vec<Transaction> =
