@@ -84,7 +84,7 @@ pub struct OurSide {
 }
 
 /// What we, the opener, propose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenRequest {
     /// The chain.
     pub chain_hash: ChainHash,

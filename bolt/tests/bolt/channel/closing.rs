@@ -28,19 +28,18 @@ fn shutdown_both(pair: &mut Pair) {
     }
 }
 
-/// Negotiates until both are silent, and gives the fees that were offered, by node, and what came of it.
-fn negotiate(
-    pair: &mut Pair,
-    fees: [ClosingFees; 2],
-) -> (Vec<(usize, u64)>, Result<[Transaction; 2], ChannelError>) {
+/// Fees in sat, and who offered them.
+type Offers = Vec<(usize, u64)>;
+
+/// Negotiates until both are silent, and gives the offers and what came of them.
+fn negotiate(pair: &mut Pair, fees: [ClosingFees; 2]) -> (Offers, Result<[Transaction; 2], ChannelError>) {
     // The opener speaks at once: the other one is to be there.
     for node in [1, 0] {
         pair.channel(node).negotiate_close(fees[node]).expect("there is something to share");
         pair.flush(node);
     }
     let mut offers = Vec::new();
-    loop {
-        let Some(node) = [0, 1].into_iter().find(|node| !pair.peers[*node].inbox.is_empty()) else { break };
+    while let Some(node) = [0, 1].into_iter().find(|node| !pair.peers[*node].inbox.is_empty()) {
         if let Some(ChannelMessage::ClosingSigned(message)) = pair.peers[node].inbox.front() {
             offers.push((1 - node, message.fee_satoshis));
         }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// What may happen to the two nodes. Nodes are 0 and 1.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Action {
     Add {
         node: usize,
@@ -149,7 +149,7 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Add { node, amount_msat, cltv_expiry } => {
-                self.add(node, AddHtlc { cltv_expiry, ..htlc(self.payments_made, amount_msat) })
+                self.add(node, AddHtlc { cltv_expiry, ..htlc(self.payments_made, amount_msat) });
             }
             Action::Remove { node, which, how } => self.remove(node, which, how),
             Action::Fee { feerate_per_kw } => self.pair.channel(0).update_fee(feerate_per_kw),
@@ -189,9 +189,9 @@ impl World {
 
     fn remove(&mut self, node: usize, which: usize, how: How) {
         let is_removable = |payment: &Payment| payment.committed && payment.removal.is_none();
-        let of_peer =
+        let mut of_peer =
             self.payments.iter_mut().filter(|((owner, _), payment)| *owner != node && is_removable(payment));
-        let Some(((_, id), payment)) = of_peer.skip(which).next() else { return };
+        let Some(((_, id), payment)) = of_peer.nth(which) else { return };
         let removal = match how {
             How::Fulfill => Removal::Fulfill(preimage(payment.number)),
             How::Fail => Removal::Fail(vec![1; 256]),

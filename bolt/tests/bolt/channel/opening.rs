@@ -61,7 +61,7 @@ fn the_type_names_an_alias_if_the_channel_is_not_announced() {
     let (_, open) = offer();
     assert_eq!(open.channel_type(), Some(ChannelType::ANCHORS.to_features()));
     let unannounced = OpenRequest { announce: false, ..request(ChannelType::ANCHORS) };
-    let (offered, open) = Opening::offer(our_side(1, CONFIG), unannounced.clone()).expect("a proposal");
+    let (offered, open) = Opening::offer(our_side(1, CONFIG), unannounced).expect("a proposal");
     assert_eq!(open.channel_type(), Some(Features::from_bits(&[12, 22, 46])));
     assert!(!offered.is_announced());
     let us = OurSide { peer_features: without(bit::SCID_ALIAS), ..our_side(1, CONFIG) };
@@ -72,7 +72,7 @@ fn the_type_names_an_alias_if_the_channel_is_not_announced() {
 #[test]
 fn shutdown_scripts_are_said_if_both_know_the_feature() {
     let (_, open) = offer();
-    assert_eq!(open.upfront_shutdown_script().map(|script| script.len()), Some(0));
+    assert_eq!(open.upfront_shutdown_script(), Some(ScriptBuf::new().as_script()));
     let us = OurSide { peer_features: without(bit::UPFRONT_SHUTDOWN_SCRIPT), ..our_side(1, CONFIG) };
     let (_, open) = Opening::offer(us, request(ChannelType::ANCHORS)).expect("a proposal");
     assert_eq!(open.upfront_shutdown_script(), None);

@@ -1,0 +1,25 @@
+//! Onions of payments and of failures. The key of the hop is known, so that changes of a good onion get past its MAC at times.
+
+#![no_main]
+
+use bitcoin::secp256k1::SecretKey;
+use leyden_bolt::onion::{FailureOnion, OnionPacket, OnionSecret, Payload};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let key = SecretKey::from_slice(&[1; 32]).expect("a key");
+    if let Ok(peeled) = OnionPacket::from(bytes.to_vec()).peel(&key, &[]) {
+        assert_eq!(peeled.next.as_bytes().len(), bytes.len());
+    }
+    for is_last in [false, true] {
+        if let Ok(payload) = Payload::decode_hop(bytes, is_last, &[]) {
+            assert_eq!(payload.encode(), bytes);
+        }
+    }
+    let secrets = [OnionSecret([1; 32]), OnionSecret([2; 32])];
+    let wrapped = FailureOnion::from(bytes.to_vec()).wrap(&secrets[0]);
+    assert_eq!(wrapped.as_bytes().len(), bytes.len());
+    if let Some(found) = wrapped.attribute(&secrets) {
+        assert!(found.erring_hop < secrets.len());
+    }
+});
