@@ -9,7 +9,7 @@ use bitcoin::opcodes::all::OP_RETURN;
 use bitcoin::script::{Builder, PushBytesBuf};
 use bitcoin::{
     Amount, Block, BlockHash, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut,
-    Witness, transaction,
+    Txid, Witness, transaction,
 };
 
 /// BIP 141: what the output of a coinbase begins with that commits to the witnesses.
@@ -91,6 +91,30 @@ impl Blocks {
 
     pub(super) fn truncate(&mut self, height: u32) {
         drop(self.split_off(height + 1));
+    }
+
+    /// Sends the whole of an unspent coinbase, `value` of it to a script and the rest to anybody.
+    pub(super) fn pay(&mut self, script: ScriptBuf, value: Amount) -> Option<Txid> {
+        let is_free = |outpoint: &OutPoint| {
+            let mut inputs = self.mempool.iter().flat_map(|tx| &tx.input);
+            self.unspent(*outpoint).is_some() && inputs.all(|input| input.previous_output != *outpoint)
+        };
+        let coinbases =
+            self.chain.iter().skip(1).map(|block| OutPoint::new(block.txdata[0].compute_txid(), 0));
+        let previous_output = coinbases.into_iter().find(is_free)?;
+        let rest = TxOut {
+            value: REWARD.checked_sub(value)?,
+            script_pubkey: Builder::new().push_opcode(OP_TRUE).into_script(),
+        };
+        let tx = Transaction {
+            version: transaction::Version::TWO,
+            lock_time: LockTime::ZERO,
+            input: vec![TxIn { previous_output, ..TxIn::default() }],
+            output: vec![TxOut { value, script_pubkey: script }, rest],
+        };
+        let txid = tx.compute_txid();
+        self.mempool.push(tx);
+        Some(txid)
     }
 
     fn split_off(&mut self, height: u32) -> Vec<Block> {

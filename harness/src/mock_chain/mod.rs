@@ -9,7 +9,7 @@ mod blocks;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bitcoin::{BlockHash, Transaction, Txid};
+use bitcoin::{Address, Amount, BlockHash, Network, Transaction, Txid};
 use leyden_mock_plugins::{Call, Clause, Match, Mock, Reply, Respond};
 use tokio::sync::watch;
 
@@ -197,6 +197,22 @@ impl MockChain {
         let state = self.lock();
         let block = state.blocks.at(height).unwrap_or_else(|| panic!("there is no block at {height}"));
         block.txdata[0].clone()
+    }
+
+    /// Pays so many satoshi to an address, out of a coinbase that nobody has spent, and leaves the transaction for the next block; gives
+    /// its id.
+    ///
+    /// # Panics
+    /// If the address is none of regtest, or if every coinbase is spent.
+    #[track_caller]
+    pub fn send_to(&self, address: &str, amount_sat: u64) -> Txid {
+        let script = address
+            .parse()
+            .ok()
+            .and_then(|address: Address<_>| address.require_network(Network::Regtest).ok());
+        let script = script.unwrap_or_else(|| panic!("{address} is no address of regtest")).script_pubkey();
+        let tx = self.change(|state| state.blocks.pay(script, Amount::from_sat(amount_sat)));
+        tx.unwrap_or_else(|| panic!("every coinbase of the chain is spent"))
     }
 
     /// The transactions that were sent and are in no block yet.

@@ -10,6 +10,7 @@ mod options;
 mod payments;
 mod peer;
 mod program;
+mod psbts;
 mod running;
 mod socket;
 mod wallet;

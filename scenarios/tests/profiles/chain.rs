@@ -1,5 +1,6 @@
 //! The database and the Bitcoin backend.
 
+use crate::coins::{ELSEWHERE, fund};
 use crate::four::{Four, first_told, members, told};
 use leyden::{Backend, Call, Mock, MockChain, Net, Node, Profile, Reply, Result};
 use serde_json::{Map, Value, json};
@@ -30,6 +31,18 @@ pub(crate) async fn getchaininfo_params() -> Result {
         Ok(members(&first_told(net, node, CHAIN, "getchaininfo").await?["params"]))
     };
     Four::new().look(look, ["", "", "", "last_height:number"]).await
+}
+
+pub(crate) async fn sendrawtransaction() -> Result {
+    let chain = MockChain::new();
+    let look = async |net: &Net, node: &Node| {
+        fund(&chain, node).await?;
+        node.rpc("withdraw", json!([ELSEWHERE, 400_000])).await?;
+        let params = &first_told(net, node, CHAIN, "sendrawtransaction").await?["params"];
+        Ok(format!("{} {}", members(params), params["allowhighfees"]))
+    };
+    let both = "tx:string allowhighfees:boolean false";
+    Four::on(&chain).look(look, ["tx:string null", both, both, both]).await
 }
 
 pub(crate) async fn estimatefees() -> Result {

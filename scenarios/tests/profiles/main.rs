@@ -4,6 +4,7 @@
 //! `tests/groundtruth` holds whole frames against recordings; here is what differs, in words.
 
 mod chain;
+mod coins;
 mod four;
 mod hooks;
 mod life;
@@ -37,7 +38,8 @@ rows! {
         custom_notifications star newer_topics balance_snapshot invoice_creation;
     hooks: hook_mode before_and_after filters hook_error_reply hooks_available peer_connected custommsg_hook
         rpc_command_payload rpc_command_replace;
-    chain: db_write getchaininfo_params estimatefees;
+    chain: db_write getchaininfo_params estimatefees sendrawtransaction;
+    coins: coin_movement;
 }
 
 /// `<row> <what it is about>`, or `<row> -- <why it has no test>`.
