@@ -174,7 +174,7 @@ fn forgotten(files: &[File]) -> Vec<Violation> {
         let (folder, name) = file.path.rsplit_once('/')?;
         let (parent_folder, folder_name) = folder.rsplit_once('/').unwrap_or(("", folder));
         let is_root = matches!(name, "lib.rs" | "main.rs" | "build.rs")
-            || matches!(folder_name, "tests" | "examples" | "benches" | "bin")
+            || matches!(folder_name, "tests" | "examples" | "benches" | "bin" | "fuzz_targets")
                 && parent_folder.matches('/').count() < 2;
         if is_root {
             return None;
