@@ -75,6 +75,11 @@ impl NetBuilder {
         }
     }
 
+    /// The names of its nodes so far, in their order.
+    pub fn node_names(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
     /// Lets neighbours of a [line](Net::line) only be connected: without channels, and without coins for them.
     pub fn without_channels(mut self) -> Self {
         self.line = Some(Line::Connected);

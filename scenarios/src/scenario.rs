@@ -89,9 +89,31 @@ impl Scenario {
     /// # Panics
     /// If the body fails. The run directory is kept.
     pub async fn play(&self, backend: Backend) -> Result<Vec<Played>> {
-        let net = (self.net)().backend(backend).replicate().start().await?;
+        self.play_on((self.net)().backend(backend), &backend.to_string()).await
+    }
+
+    /// As [`Scenario::play`], with both kinds of nodes in one net: the first is played by this backend, the second by the other, and so on.
+    ///
+    /// # Errors
+    /// As [`Scenario::play`].
+    ///
+    /// # Panics
+    /// As [`Scenario::play`].
+    pub async fn play_alternating(&self, first: Backend) -> Result<Vec<Played>> {
+        let second = match first {
+            Backend::Embedded => Backend::Lightningd,
+            Backend::Lightningd => Backend::Embedded,
+        };
+        let net = (self.net)().backend(first);
+        let names = net.node_names();
+        let net = names.iter().skip(1).step_by(2).fold(net, |net, name| net.node_backend(name, second));
+        self.play_on(net, &format!("{first} and {second}")).await
+    }
+
+    async fn play_on(&self, net: NetBuilder, who: &str) -> Result<Vec<Played>> {
+        let net = net.replicate().start().await?;
         if let Err(error) = (self.body)(&net).await {
-            panic!("{} on {backend}: {error}\nits files are in {}", self.name, net.run_dir().display());
+            panic!("{} on {who}: {error}\nits files are in {}", self.name, net.run_dir().display());
         }
         let played = self.goldens.iter().map(|golden| self.played(golden, &net)).collect();
         net.finish().await?;
