@@ -1,7 +1,7 @@
 //! Channels from their opening to the end that both sides agree to: the hook `openchannel`, the notifications `channel_opened`,
 //! `channel_open_failed` and `channel_state_changed`.
 
-use leyden::{Capability, Mock, Net, Node, Reply, Result, Units};
+use leyden::{Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::{heard, heard_with};
@@ -36,7 +36,6 @@ pub(crate) fn channel_life() -> Scenario {
         net,
         |net| Box::pin(live(net)),
     )
-    .needs(Capability::Channels)
     .golden("l1", "watcher")
     .golden("l2", "watcher")
     .golden("l2", "gatekeeper")
@@ -91,7 +90,6 @@ pub(crate) fn channel_refused() -> Scenario {
     Scenario::new("a channel that a plugin refuses is not opened, and its opener is told why", net, |net| {
         Box::pin(refuse(net))
     })
-    .needs(Capability::Channels)
     .golden("l2", "gatekeeper")
 }
 
@@ -117,7 +115,6 @@ pub(crate) fn channel_to_another_address() -> Scenario {
         net,
         |net| Box::pin(close_elsewhere(net)),
     )
-    .needs(Capability::Channels)
 }
 
 async fn close_elsewhere(net: &Net) -> Result {

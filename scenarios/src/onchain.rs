@@ -1,7 +1,7 @@
 //! Channels that end on the chain: closed by one side, with HTLCs that are claimed or time out, and chains that change their mind.
 
 use leyden::transcript::Frame;
-use leyden::{Call, Capability, Mock, Net, Node, Reply, Result, Transcript, Units, eventually, seen};
+use leyden::{Call, Mock, Net, Node, Reply, Result, Transcript, Units, eventually, seen};
 use serde_json::{Value, json};
 
 use crate::heard::{heard, mentions};
@@ -80,9 +80,6 @@ pub(crate) fn closed_by_one_side() -> Scenario {
         net,
         |net| Box::pin(close_by_one_side(net)),
     )
-    .needs(Capability::Channels)
-    .needs(Capability::Payments)
-    .needs(Capability::OnChain)
     .golden_view("l1", "watcher", of_the_chain)
     .golden_view("l2", "watcher", of_the_chain)
 }
@@ -123,9 +120,6 @@ fn with_htlcs(shows: &'static str, body: crate::scenario::Body) -> Scenario {
         Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder)
     };
     Scenario::new(shows, net, body)
-        .needs(Capability::Channels)
-        .needs(Capability::Payments)
-        .needs(Capability::OnChain)
 }
 
 pub(crate) fn htlcs_on_payers_commitment() -> Scenario {
@@ -184,8 +178,6 @@ pub(crate) fn funding_reorganised() -> Scenario {
         net,
         |net| Box::pin(reorganise(net)),
     )
-    .needs(Capability::Channels)
-    .needs(Capability::Payments)
 }
 
 async fn reorganise(net: &Net) -> Result {

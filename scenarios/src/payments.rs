@@ -1,7 +1,7 @@
 //! Payments: the hooks `htlc_accepted` and `invoice_payment`, the notifications about invoices, payments, forwards and moved coins.
 
 use leyden::transcript::Frame;
-use leyden::{Capability, Mock, Net, Node, Reply, Result, Transcript};
+use leyden::{Mock, Net, Node, Reply, Result, Transcript};
 use serde_json::{Value, json};
 
 use crate::heard::{answered, heard, heard_with, mentions};
@@ -75,7 +75,6 @@ pub(crate) fn payment_life() -> Scenario {
         net,
         |net| Box::pin(pay(net)),
     );
-    let scenario = scenario.needs(Capability::Channels).needs(Capability::Payments);
     let clerks = ["l1", "l2", "l3"]
         .into_iter()
         .fold(scenario, |scenario, node| scenario.golden_view(node, "clerk", of_payments));
@@ -136,8 +135,6 @@ pub(crate) fn htlc_verdicts() -> Scenario {
         net,
         |net| Box::pin(judge(net)),
     )
-    .needs(Capability::Channels)
-    .needs(Capability::Payments)
 }
 
 async fn judge(net: &Net) -> Result {

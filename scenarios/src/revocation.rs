@@ -1,6 +1,6 @@
 //! Commitments that are revoked: the hook `commitment_revocation`, and the penalty that it tells of.
 
-use leyden::{Call, Capability, Mock, Net, Result};
+use leyden::{Call, Mock, Net, Result};
 use serde_json::json;
 
 use crate::heard::heard;
@@ -16,9 +16,6 @@ pub(crate) fn commitment_revocation() -> Scenario {
         net,
         |net| Box::pin(revoke(net)),
     )
-    .needs(Capability::Channels)
-    .needs(Capability::Payments)
-    .needs(Capability::OnChain)
     .golden("l2", "tower")
 }
 

@@ -39,12 +39,6 @@ pub enum Backend {
 pub enum Capability {
     /// Be any release that [`Profile`] knows. A real lightningd is only itself.
     AnyProfile,
-    /// Channels: opened, used by both sides, closed together.
-    Channels,
-    /// Payments: sent, forwarded, received.
-    Payments,
-    /// Channels that end on the chain without the other side's consent.
-    OnChain,
     /// Stay alive when two plugins in a chain modify the same `rpc_command`.
     TwoModifiers,
 }
@@ -86,14 +80,10 @@ impl Backend {
     pub fn lacks(self, capability: Capability) -> Option<&'static str> {
         match (self, capability) {
             (Self::Lightningd, Capability::AnyProfile) => Some("an installed lightningd is of one release"),
-            (Self::Embedded, Capability::Channels) => Some("the embedded node has no channels yet"),
-            (Self::Embedded, Capability::Payments) => Some("the embedded node has no payments yet"),
-            (Self::Embedded, Capability::OnChain) => Some("the embedded node does not act on the chain yet"),
             (Self::Lightningd, Capability::TwoModifiers) => {
                 Some("v26.06.6 frees the first verdict twice and crashes")
             }
-            (Self::Embedded, Capability::AnyProfile | Capability::TwoModifiers)
-            | (Self::Lightningd, Capability::Channels | Capability::Payments | Capability::OnChain) => None,
+            (Self::Embedded, Capability::AnyProfile | Capability::TwoModifiers) => None,
         }
     }
 }
