@@ -10,7 +10,7 @@
 //! | `<hash#1>` | a transaction id, block or payment hash, preimage, secret or channel id: 32 bytes in a member such as `payment_hash`, and a signature of 64 |
 //! | `<tx#1>`, `<onion#1>` | a whole transaction, PSBT or onion in the members called so |
 //! | `<bolt11#1>`, `<bolt12#1>` | an invoice or offer, anywhere |
-//! | `<time>`, `<time.3>`, `<iso-time>` | a moment of this century in a member such as `timestamp`: whole seconds, with decimals, ISO 8601 |
+//! | `<time>`, `<time.3>`, `<time.n>`, `<iso-time>` | a moment of this century in a member such as `timestamp`: whole seconds, with decimals, a number with decimals, ISO 8601 |
 //! | `<scid:l1-l2>` | the short channel id of a channel that the net has opened |
 //! | `<l1-dir>`, `<plugin:NAME>` | a directory that the net named, a plugin's path |
 //! | `<l1-port>`, `<port#1>` | a port behind a loopback address |
@@ -119,7 +119,7 @@ impl<'a> Aliases<'a> {
             Some(b'[') if depth < DEPTH => self.array(raw, name, depth),
             Some(b'"') => Shape::Token(self.string(raw, name)),
             Some(b'0'..=b'9') if says(name, &MOMENTS) => {
-                Shape::Token(moment(raw).map_or_else(|| raw.to_owned(), Cow::into_owned))
+                Shape::Token(moment(raw).map_or_else(|| raw.to_owned(), number_of_time))
             }
             _ => Shape::Token(raw.to_owned()),
         }
@@ -296,6 +296,11 @@ impl<'a> Aliases<'a> {
         self.given.insert((label, value.to_owned()), alias.clone());
         alias
     }
+}
+
+/// The alias of a moment that is a number: how many decimals it is printed with says nothing.
+fn number_of_time(alias: Cow<'static, str>) -> String {
+    if alias.starts_with("<time.") { "<time.n>".to_owned() } else { alias.into_owned() }
 }
 
 /// The alias of a moment of this century as lightningd writes it; `None` for other text.

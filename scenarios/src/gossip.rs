@@ -1,6 +1,6 @@
 //! What nodes tell each other of channels and of themselves.
 
-use leyden::{Capability, Error, Net, Node, Result, eventually, seen};
+use leyden::{Error, Net, Node, Result, eventually, seen};
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
@@ -11,7 +11,6 @@ pub(crate) fn known_everywhere() -> Scenario {
         || Net::line(["l1", "l2", "l3"]),
         |net| Box::pin(tell(net)),
     )
-    .needs(Capability::Channels)
 }
 
 async fn tell(net: &Net) -> Result {

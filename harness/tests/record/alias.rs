@@ -51,7 +51,7 @@ fn what_only_resembles_an_identifier_stays_literal() {
 fn the_kind_of_a_moment_stays_visible() {
     let params = r#"{"created_at":1795251670,"received_time":1795251671.037553,"time":"1795251671.497325985","timestamp":"2026-11-21T09:01:11.497Z"}"#;
     let expected =
-        r#"{"created_at":<time>,"received_time":<time.6>,"time":"<time.9>","timestamp":"<iso-time>"}"#;
+        r#"{"created_at":<time>,"received_time":<time.n>,"time":"<time.9>","timestamp":"<iso-time>"}"#;
     assert_eq!(printed(params), expected);
 }
 
