@@ -3,7 +3,6 @@
 use super::graph::Graph;
 use crate::message::gossip::{ChannelAnnouncement, ChannelUpdate, NodeAnnouncement};
 use crate::short_channel_id::ShortChannelId;
-use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{PublicKey, Secp256k1, Verification};
 use thiserror::Error;
 
@@ -34,13 +33,8 @@ pub enum News {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BadGossip {
     /// The first node is to be the one with the lesser id.
-    #[error("node_id_1 must be the lesser node id! 1={first}, 2={second}")]
-    NodeOrder {
-        /// `node_id_1`
-        first: PublicKey,
-        /// `node_id_2`
-        second: PublicKey,
-    },
+    #[error("node_id_1 must be the lesser node id! 1={}, 2={}", .0[0], .0[1])]
+    NodeOrder(Box<[PublicKey; 2]>),
     /// A signature is wrong.
     #[error("Bad {field} {signature} hash {hash} on {message} {bytes}")]
     Signature {
@@ -77,7 +71,7 @@ pub fn check_channel_announcement<C: Verification>(
 ) -> Result<(), BadGossip> {
     let (first, second) = (announcement.node_id_1, announcement.node_id_2);
     if first >= second {
-        return Err(BadGossip::NodeOrder { first, second });
+        return Err(BadGossip::NodeOrder(Box::new([first, second])));
     }
     let hash = announcement.signed_hash();
     for (field, signature, key) in [
@@ -108,14 +102,6 @@ fn bad_signature(
         hash: hash.as_ref().to_lower_hex_string(),
         message,
         bytes: bytes.to_lower_hex_string(),
-    }
-}
-
-impl ChannelAnnouncement {
-    /// Whether it is about a channel of the given chain.
-    #[must_use]
-    pub fn is_on(&self, chain: ChainHash) -> bool {
-        self.chain_hash == chain
     }
 }
 

@@ -244,8 +244,8 @@ fn paths(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Dijkstra's algorithm is exact here only up to fees that depend on the amount: the search goes backwards, so that
-    /// what it compares at a node is what has been added up from there. No path is cheaper by more than rounding.
+    /// The search keeps the cheapest way from each node on, though one that costs more may ask for less behind it: the fees
+    /// of what is before it depend on the amount. So another path may be cheaper, by a little.
     #[test]
     fn no_path_is_cheaper_than_the_route(edges in edges()) {
         let graph = graph_of(&edges);
