@@ -170,6 +170,45 @@ fn parts_together_use_no_channel_beyond_what_it_holds() {
     assert_eq!(graph.routes(&request(1_000_000_001), 10), Err(NoRoute::NotFound));
 }
 
+/// Channels that all take the same, numbered from 1.
+const EQUAL: [(u8, u8); 12] =
+    [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 1), (1, 7), (7, 4), (2, 5), (3, 6), (7, 3), (2, 7)];
+
+/// From where, to where, and over which two of them lightningd v26.06.6 went, with the graph from a `gossip_store`.
+const TAKEN: [(u8, u8, [u32; 2]); 18] = [
+    (1, 3, [6, 10]),
+    (1, 4, [7, 8]),
+    (1, 5, [6, 5]),
+    (2, 4, [12, 8]),
+    (2, 6, [9, 5]),
+    (3, 1, [10, 6]),
+    (3, 5, [10, 5]),
+    (4, 1, [8, 7]),
+    (4, 2, [3, 2]),
+    (4, 6, [4, 5]),
+    (5, 1, [5, 6]),
+    (5, 3, [5, 10]),
+    (5, 7, [4, 8]),
+    (6, 2, [10, 2]),
+    (6, 4, [10, 3]),
+    (6, 7, [6, 7]),
+    (7, 5, [8, 4]),
+    (7, 6, [7, 6]),
+];
+
+#[test]
+fn of_equal_routes_it_is_the_one_that_lightningd_finds() {
+    let mut graph = Graph::new();
+    for (number, ends) in (1..).zip(EQUAL) {
+        connect(&mut graph, &format!("103x{number}x0"), ends, |_| ());
+    }
+    for (source, destination, taken) in TAKEN {
+        let hops = graph.route(&request(source, destination)).unwrap();
+        let numbers: Vec<u32> = hops.iter().map(|hop| hop.channel.transaction()).collect();
+        assert_eq!(numbers, taken, "from {source} to {destination}");
+    }
+}
+
 /// A channel of a random graph: two nodes, and the fees of one direction each.
 type Edge = (u8, u8, [(u32, u32, u16, bool); 2]);
 
