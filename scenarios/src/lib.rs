@@ -27,6 +27,7 @@
 //! | `backend`, `fees` | plugins that are the Bitcoin backend; what they make of fees |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made, or signed for somebody else |
+//! | `paying` | routes that are given, ready onions, ways that the node finds |
 //! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
 //! | `reconnect` | peers that come back to their channels |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
@@ -54,6 +55,7 @@ mod manifest;
 mod onchain;
 mod options;
 mod pass_through;
+mod paying;
 mod payments;
 mod peers;
 mod reconnect;

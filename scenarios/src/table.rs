@@ -41,6 +41,7 @@ macro_rules! every_scenario {
             channels: channel_life channel_refused channel_to_another_address;
             gossip: known_everywhere;
             payments: payment_life htlc_verdicts;
+            paying: sent_again ready_onion ways_found paid_in_parts;
             reconnect: reconnected;
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised;
