@@ -73,6 +73,7 @@ impl State {
         let is_ours = self.take_wallet_outputs(tx, Some(location.height));
         if is_ours || self.watches.wants(txid) || self.outgoing.has(txid) || self.remembers_tx(txid) {
             self.store_tx(tx, Some(location));
+            self.confirm_outputs(txid, location.height);
         }
     }
 }

@@ -252,7 +252,6 @@ impl State {
         if !self.profile.first_block_takes_two_transactions() {
             self.db().set_intvar("last_processed_block", i64::from(height));
         }
-        self.unspend_outputs_after(height);
         self.db().exec("DELETE FROM blocks WHERE height > ?", &[&height]);
         self.out.push(Output::Again(Step::FirstBlock));
     }
@@ -309,7 +308,6 @@ impl State {
         let txids = self.txids_at(height);
         self.tell_of_removal(&txids);
         // What refers to the block is undone by the database: confirmations, spends, outputs that anybody has.
-        self.unspend_outputs_after(height - 1);
         self.db().exec("DELETE FROM blocks WHERE hash = ?", &[&hash.to_byte_array()]);
     }
 
@@ -318,6 +316,7 @@ impl State {
         if let Some((height, hash)) = self.topology.tip()
             && self.topology.settled_tip.replace(hash) != Some(hash)
         {
+            self.restore_unspent_outputs();
             self.answer_waiters(height);
             self.check_htlc_deadlines(height);
             self.rebroadcast();

@@ -5,7 +5,7 @@ use super::output::{CLOSE_KEY, CloseInfo, OWN_KEY, OutputStatus, WalletOutput};
 use crate::event::LogLevel;
 use crate::state::State;
 use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, Script, Transaction, TxOut};
+use bitcoin::{OutPoint, Script, Transaction, TxOut, Txid};
 
 impl State {
     /// Takes the outputs to the wallet out of a transaction that is in the block at `height`, or was sent. Says whether
@@ -43,10 +43,6 @@ impl State {
         }
         let id = txid.to_byte_array();
         if self.wallet_output(outpoint).is_some() {
-            if height.is_some() {
-                let update = "UPDATE outputs SET confirmation_height = ? WHERE prev_out_tx = ?";
-                self.db().exec(update, &[&height, &id]);
-            }
             return;
         }
         let insert = "INSERT INTO outputs (prev_out_tx, prev_out_index, value, type, status, keyindex, channel_id, \
@@ -130,9 +126,20 @@ impl State {
         }
     }
 
-    /// Blocks from here on are no longer: what they spent is there again, kept for whom it was kept before.
-    pub(crate) fn unspend_outputs_after(&mut self, height: u32) {
-        for output in self.outputs_where("spend_height > ?", &[&height]) {
+    /// Outputs that were in blocks which are no longer, or are looked at again, are in this one.
+    pub(crate) fn confirm_outputs(&mut self, txid: Txid, height: u32) {
+        let id = txid.to_byte_array();
+        let condition = "prev_out_tx = ? AND confirmation_height IS NULL";
+        if !self.outputs_where(condition, &[&id]).is_empty() {
+            let update = "UPDATE outputs SET confirmation_height = ? WHERE prev_out_tx = ?";
+            self.db().exec(update, &[&height, &id]);
+        }
+    }
+
+    /// The chain is at rest. What was spent in a block that is no longer, and in no other since, is there again, kept
+    /// for whom it was kept before.
+    pub(crate) fn restore_unspent_outputs(&mut self) {
+        for output in self.outputs_where("status = 2 AND spend_height IS NULL", &[]) {
             let OutPoint { txid, vout } = output.outpoint;
             let status = match output.reserved_til {
                 Some(_) => OutputStatus::Reserved,

@@ -4,7 +4,7 @@ use crate::running::RunningNode;
 use crate::wallet::FOREIGN;
 use bitcoin::hashes::Hash;
 use bitcoin::{Psbt, Txid};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const INVALID_PARAMS: i64 = -32602;
 

@@ -241,7 +241,10 @@ async fn a_wallet_outlives_a_restart() {
     let mut node = RunningNode::start().await;
     node.fund(&[100_000, 50_000]).await;
     let later = node.address("bech32").await;
-    node.ok("fundpsbt", json!([60_000, "slow", 0])).await;
+    node.ok("withdraw", json!([FOREIGN, 20_000])).await;
+    let sent = node.chain.sent();
+    node.mine(&sent).await;
+    node.ok("fundpsbt", json!([40_000, "slow", 0])).await;
     let before = node.outputs().await;
     node.ok("stop", json!([])).await;
     node.exit().await;
