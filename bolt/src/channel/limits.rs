@@ -1,9 +1,9 @@
 //! Which HTLCs and fee rates a channel can carry: lightningd's `channeld/full_channel.c`.
 
-use super::Channel;
 use super::balance::Gathered;
 use super::fee::{dust_buffer_feerate, marginal_feerate};
 use super::htlc::{AddHtlcError, Htlc};
+use super::{Channel, HtlcState};
 use crate::transaction::{Side, anchors_sat, commitment_fee_sat};
 
 /// From here on a `cltv_expiry` would be a time (BOLT 2 `update_add_htlc`).
@@ -142,7 +142,15 @@ impl Channel {
 
     /// Whether dust stays within bounds in the commitment of `side` at this fee rate.
     pub(super) fn is_dust_bearable(&self, side: Side, feerate_per_kw: u32) -> bool {
-        self.record.gather(side).dust_msat(&self.terms, side, feerate_per_kw) <= self.max_dust_msat()
+        let mut htlcs = self.record.gather(side);
+        // If the peer, who opened, cannot know of an HTLC of ours, it would propose the same rate after each refusal.
+        let is_known = |htlc: &&Htlc| {
+            self.terms.opener == Side::Local
+                || !matches!(htlc.state, HtlcState::SentAddHtlc | HtlcState::SentAddCommit)
+        };
+        htlcs.committed.retain(is_known);
+        htlcs.adding.retain(is_known);
+        htlcs.dust_msat(&self.terms, side, feerate_per_kw) <= self.max_dust_msat()
     }
 
     /// Whether the commitments may change to this fee rate (`channel_update_feerate`).

@@ -19,7 +19,7 @@ use leyden_bolt::channel::{
 use leyden_bolt::channel_keys::{ChannelKeys, ChannelSecrets};
 use leyden_bolt::message::ChannelMessage;
 use leyden_bolt::tlv::TlvStream;
-use leyden_bolt::transaction::{ChannelConfig, ChannelType, Side};
+use leyden_bolt::transaction::{ChannelConfig, ChannelType, Commitment, Side};
 use leyden_bolt::{ChannelId, FeatureSet, Features};
 use std::collections::VecDeque;
 
@@ -251,8 +251,7 @@ impl Pair {
     fn assert_in_step(&self) {
         for (node, other) in [(0, 1), (1, 0)] {
             let (channel, peer) = (&self.peers[node].channel, &self.peers[other].channel);
-            let remote: Vec<_> =
-                channel.remote_commitments().iter().map(|commitment| commitment.txid()).collect();
+            let remote: Vec<_> = channel.remote_commitments().iter().map(Commitment::txid).collect();
             assert_eq!(remote, [peer.local_commitment().txid()]);
             assert_eq!(channel.balance_msat(Side::Local), peer.balance_msat(Side::Remote));
         }

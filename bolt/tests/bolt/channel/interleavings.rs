@@ -2,9 +2,7 @@
 
 use super::{CONFIG, Pair, close_script, htlc, preimage, request};
 use bitcoin::Transaction;
-use leyden_bolt::channel::{
-    AddHtlc, ChannelError, ChannelOutput, ClosingFees, NegotiationStep, OpenRequest, Removal,
-};
+use leyden_bolt::channel::{AddHtlc, ChannelOutput, ClosingFees, NegotiationStep, OpenRequest, Removal};
 use leyden_bolt::transaction::{ChannelConfig, ChannelType, Side};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -117,7 +115,6 @@ struct Payment {
 struct World {
     pair: Pair,
     connected: bool,
-    kind: ChannelType,
     /// By who offered them, and their ids.
     payments: BTreeMap<(usize, u64), Payment>,
     payments_made: u64,
@@ -127,7 +124,7 @@ struct World {
 
 impl World {
     fn new((request, configs): (OpenRequest, [ChannelConfig; 2])) -> Self {
-        let (kind, pushed) = (request.channel_type, request.push_msat);
+        let pushed = request.push_msat;
         let balances_msat = [request.funding_satoshis * 1000 - pushed, pushed];
         let mut pair = Pair::open(request, configs);
         for node in [0, 1] {
@@ -135,15 +132,7 @@ impl World {
             pair.flush(node);
         }
         let closed = [None, None];
-        Self {
-            pair,
-            connected: true,
-            kind,
-            payments: BTreeMap::new(),
-            payments_made: 0,
-            balances_msat,
-            closed,
-        }
+        Self { pair, connected: true, payments: BTreeMap::new(), payments_made: 0, balances_msat, closed }
     }
 
     fn act(&mut self, action: Action) {
@@ -207,13 +196,6 @@ impl World {
         match self.pair.deliver(node) {
             None => return false,
             Some(Ok(())) => {}
-            // The receiver has offered dust that the opener did not know of: they meet again without it.
-            Some(Err(ChannelError::Warning(text)))
-                if text.starts_with("update_fee") && !self.kind.anchors =>
-            {
-                self.disconnect();
-                self.reconnect();
-            }
             Some(Err(error)) => panic!("node {node} refuses: {error}"),
         }
         self.hear();
