@@ -30,7 +30,7 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 fn it_tells_the_sequence_then_the_table_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let order = "(?s)the line stands.*l1  -> doorman  doorman .*l1  <- doorman  result .*welcome to the bench.*\
-        custommsg .*block 102.*turns l1 away.*what was asserted.*option of the Rust plugin.*complaints at the end";
+        custommsg .*block 102.*turns l1 away.*channels are opened.*is held by a plugin.*refuses the next.*resolves the last.*what was asserted.*option of the Rust plugin.*complaints at the end";
     demo_in(dir.path())
         .assert()
         .success()

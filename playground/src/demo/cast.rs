@@ -50,7 +50,7 @@ fn prompter() -> Mock {
                 .expect(1),
         )
         .and(Mock::hook("custommsg").when(is_ours).expect(1))
-        .and(Mock::notification("connect").expect(3))
+        .and(Mock::notification("connect").expect(4))
         .and(Mock::notification("disconnect").expect(2..))
         .named(PROMPTER)
 }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `cast` | who plays: nodes, mocks, plugins |
 //! | `scene` | what happens, step by step |
+//! | `payments` | how it ends: channels, and payments that plugins judge |
 //! | `sequence` | everything that was said and done, in order, for people |
 //! | `ledger` | what was asserted, and the table of it |
 
 mod cast;
 mod ledger;
+mod payments;
 mod scene;
 mod sequence;
 

@@ -24,22 +24,26 @@ pub(super) async fn play(net: &Net, profile: Profile, ledger: &mut Ledger) -> Re
     scene.a_block_is_mined().await?;
     scene.a_peer_is_turned_away().await?;
     scene.python_keeps_a_log().await?;
-    scene.they_part().await
+    scene.they_part().await?;
+    scene.channels_are_opened().await?;
+    scene.a_payment_is_held().await?;
+    scene.a_payment_is_refused().await?;
+    scene.a_payment_is_resolved().await
 }
 
-struct Scene<'a> {
-    net: &'a Net,
+pub(super) struct Scene<'a> {
+    pub(super) net: &'a Net,
     /// The release that the nodes are of.
     profile: Profile,
-    ledger: &'a mut Ledger,
-    l1: Node,
-    l2: Node,
-    l3: Node,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) l1: Node,
+    pub(super) l2: Node,
+    pub(super) l3: Node,
 }
 
 impl Scene<'_> {
     /// Begins a chapter of the sequence.
-    fn chapter(&self, title: &str) {
+    pub(super) fn chapter(&self, title: &str) {
         self.net.timeline().record(None, EventKind::Step(title.to_owned()));
     }
 
@@ -173,7 +177,7 @@ impl Scene<'_> {
     }
 
     async fn they_part(&mut self) -> Result {
-        self.chapter("l1 parts from l2, and the net is finished");
+        self.chapter("l1 parts from l2");
         self.part(&self.l1, &self.l2).await?;
         let told = |topic: &str| self.l2.mock(cast::PROMPTER).map_or(0, |mock| mock.calls(topic).len());
         let heard = eventually("the prompter has heard of every coming and going", || async {
@@ -220,6 +224,6 @@ fn connected(peers: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// A string without its quotes.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
