@@ -29,6 +29,7 @@
 //! | `invoices` | invoices that are made, or signed for somebody else |
 //! | `paying` | routes that are given, ready onions, ways that the node finds |
 //! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
+//! | `htlc_accepted`, `invoice_payment`, `forwards` | what plugins do about HTLCs and payments; passing HTLCs on |
 //! | `reconnect` | peers that come back to their channels |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
 //! | `faults` | plugins that die or talk nonsense |
@@ -44,10 +45,13 @@ mod db_write;
 mod directories;
 mod faults;
 mod fees;
+mod forwards;
 mod gossip;
 mod heard;
 mod hooks;
+mod htlc_accepted;
 mod init;
+mod invoice_payment;
 mod invoices;
 mod lifecycle;
 mod logs;

@@ -121,7 +121,7 @@ async fn pay(net: &Net) -> Result {
 }
 
 /// Sends a payment that must fail, and gives its failure.
-async fn fail(from: &Node, route: &Value, payment_hash: &str) -> Result<leyden::Error> {
+pub(crate) async fn fail(from: &Node, route: &Value, payment_hash: &str) -> Result<leyden::Error> {
     let params = json!({"route": route, "payment_hash": payment_hash, "payment_secret": "33".repeat(32)});
     from.rpc("sendpay", params).await?;
     let failed = from.rpc("waitsendpay", json!([payment_hash])).await;

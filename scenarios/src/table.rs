@@ -42,6 +42,9 @@ macro_rules! every_scenario {
             gossip: known_everywhere;
             payments: payment_life htlc_verdicts;
             paying: sent_again ready_onion ways_found paid_in_parts;
+            forwards: forwards_refused forwards_listed;
+            htlc_accepted: htlc_modified htlc_failed htlc_replayed;
+            invoice_payment: invoice_payment_verdicts invoice_in_parts keysend_received;
             reconnect: reconnected;
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised;

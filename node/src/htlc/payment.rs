@@ -65,7 +65,18 @@ impl State {
             total_msat: paying.total_msat,
             has_secret: paying.payment_secret.is_some(),
         };
-        match self.htlcs.sets.add(&part, &payload.tlvs) {
+        let added = self.htlcs.sets.add(&part, &payload.tlvs);
+        if let Some(set) = self.htlcs.sets.get(&payment_hash).filter(|set| set.parts.contains(&call.key)) {
+            let text = format!(
+                "HTLC set contains {} HTLCs, for a total of {}msat out of {}msat ({}payment_secret)",
+                set.parts.len(),
+                set.so_far_msat,
+                set.total_msat,
+                if part.has_secret { "" } else { "no " },
+            );
+            self.log_main(LogLevel::Debug, &text);
+        }
+        match added {
             Added::Waiting { begun } => {
                 if let Some(number) = begun {
                     self.out.push(Output::SetTimer(Timer::HtlcSet(number), SET_TIMEOUT));

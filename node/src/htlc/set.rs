@@ -94,6 +94,11 @@ impl HtlcSets {
         Added::Waiting { begun: begun.then_some(set.number) }
     }
 
+    /// The set for a payment.
+    pub(super) fn get(&self, payment_hash: &[u8; 32]) -> Option<&HtlcSet> {
+        self.sets.get(payment_hash)
+    }
+
     /// The set with this number, if it is still there.
     pub(super) fn numbered(&self, number: u64) -> Option<&HtlcSet> {
         self.sets.values().find(|set| set.number == number)
