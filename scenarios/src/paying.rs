@@ -1,15 +1,11 @@
 //! Paying: routes that a client gives, ready onions, and ways that the node finds itself, in one part or in several.
 
-use leyden::{Capability, Mock, Net, Node, Reply, Result, Units};
+use leyden::{Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
 use crate::payments::{PAYMENT_HASH, route};
 use crate::scenario::Scenario;
-
-fn of_payments(scenario: Scenario) -> Scenario {
-    scenario.needs(Capability::Channels).needs(Capability::Payments)
-}
 
 /// Hears how payments end.
 fn clerk() -> Mock {
@@ -33,7 +29,7 @@ fn assert_refused((code, headline): (i64, String), expected_code: i64, expected:
 pub(crate) fn sent_again() -> Scenario {
     let net = || Net::line(["l1", "l2"]).mount("l1", clerk());
     let shows = "a payment over a given route: sent again, in parts, beyond what the channel has, forgotten";
-    of_payments(Scenario::new(shows, net, |net| Box::pin(send_again(net)))).golden("l1", "clerk")
+    Scenario::new(shows, net, |net| Box::pin(send_again(net))).golden("l1", "clerk")
 }
 
 async fn send_again(net: &Net) -> Result {
@@ -120,7 +116,7 @@ async fn send_in_parts(l1: &Node, l2: &Node) -> Result {
 pub(crate) fn ready_onion() -> Scenario {
     let net = || Net::line(["l1", "l2"]);
     let shows = "an onion that a client made: its payload reaches the other node's plugin, and its failure comes back as it is";
-    of_payments(Scenario::new(shows, net, |net| Box::pin(send_onion(net))))
+    Scenario::new(shows, net, |net| Box::pin(send_onion(net)))
 }
 
 async fn send_onion(net: &Net) -> Result {
@@ -183,7 +179,7 @@ fn number(number: u64) -> String {
 pub(crate) fn ways_found() -> Scenario {
     let net = || Net::line(["l1", "l2", "l3"]);
     let shows = "xpay, pay and xkeysend over another node: fees, limits, failures";
-    of_payments(Scenario::new(shows, net, |net| Box::pin(find_ways(net))))
+    Scenario::new(shows, net, |net| Box::pin(find_ways(net)))
 }
 
 async fn find_ways(net: &Net) -> Result {
@@ -244,7 +240,7 @@ async fn find_ways(net: &Net) -> Result {
 pub(crate) fn paid_in_parts() -> Scenario {
     let net = || Net::line(["l1", "l2"]);
     let shows = "a payment that no channel can carry alone";
-    of_payments(Scenario::new(shows, net, |net| Box::pin(pay_in_parts(net))))
+    Scenario::new(shows, net, |net| Box::pin(pay_in_parts(net)))
 }
 
 async fn pay_in_parts(net: &Net) -> Result {
