@@ -1,9 +1,12 @@
 //! The routes that an invoice shows, for payers who cannot find this node otherwise (`lightningd/routehint.c`,
 //! `lightningd/invoice.c:add_routehints`).
 
+use crate::channel::{LocalChannel, PeerPolicy};
 use crate::state::State;
 use leyden_bolt::ShortChannelId;
+use leyden_bolt::gossip::Channel;
 use leyden_bolt::invoice::RouteHop;
+use leyden_bolt::message::gossip::ChannelUpdate;
 
 /// Which channels an invoice is to show: `exposeprivatechannels`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +61,53 @@ impl State {
         choose(&candidates, wanted, amount_msat.unwrap_or(1), chance)
     }
 
-    /// The channels over which this node can be paid.
+    /// The channels over which this node can be paid: those of which the peer has said what it asks for.
     fn incoming_channels(&self) -> Vec<Candidate> {
-        // There are none.
-        Vec::new()
+        let usable = self.channels.iter().filter(|channel| channel.state.can_add_htlc());
+        usable.filter_map(|channel| self.candidate(channel)).collect()
+    }
+
+    fn candidate(&self, channel: &LocalChannel) -> Option<Candidate> {
+        let PeerPolicy { policy, cltv_expiry_delta } = channel.peer_policy?;
+        let terms = channel.bolt.terms();
+        let short_channel_id = if terms.channel_type.scid_alias {
+            channel.alias_remote
+        } else if channel.announce && channel.scid.is_some() {
+            channel.scid
+        } else {
+            channel.alias_remote.or(channel.scid)
+        };
+        let reserves: u64 = terms.config.iter().map(|config| config.channel_reserve_satoshis).sum();
+        Some(Candidate {
+            hop: RouteHop {
+                pubkey: channel.peer,
+                short_channel_id: short_channel_id?,
+                fee_base_msat: policy.fee_base_msat,
+                fee_proportional_millionths: policy.fee_proportional_millionths,
+                cltv_expiry_delta,
+            },
+            names: [channel.scid, channel.alias_remote, Some(channel.alias_local)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            receivable_msat: channel.bolt.receivable_msat().min(policy.htlc_maximum_msat),
+            capacity_msat: terms.capacity_sat.saturating_sub(reserves) * 1000,
+            is_public: channel.announce,
+            is_connected: channel.is_live(),
+            is_dead_end: self.is_dead_end(channel),
+        })
+    }
+
+    /// Whether nobody can reach the peer of a channel but through that.
+    fn is_dead_end(&self, channel: &LocalChannel) -> bool {
+        let own = self.channels.of_peer(&channel.peer);
+        let other_own = own.filter(|other| other.dbid != channel.dbid && other.state.can_add_htlc()).count();
+        let is_way_in = |other: &&Channel| {
+            let inwards = 1 - other.direction_from(&channel.peer);
+            let update = other.updates[usize::from(inwards)].as_ref();
+            Some(other.short_channel_id()) != channel.scid && update.is_some_and(ChannelUpdate::is_enabled)
+        };
+        other_own == 0 && !self.gossip.graph.channels_of(&channel.peer).any(|other| is_way_in(&other))
     }
 }
 
