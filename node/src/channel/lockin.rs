@@ -105,11 +105,19 @@ impl State {
         let Some(channel) = self.channels.get(dbid) else { return };
         let anchors = channel.bolt.terms().channel_type.anchors;
         let wanted = self.feerate(if anchors { Purpose::AnchorClose } else { Purpose::UnilateralClose });
-        let range = if channel.ignore_fee_limits { (1, u32::MAX) } else { self.feerate_limits() };
+        let (floor, (least, most)) = (self.feerate_floor(), self.feerate_limits());
+        let offset = self.profile.commit_feerate_offset();
         let Some(channel) = self.channels.get_mut(dbid) else { return };
+        let range = match (channel.ignore_fee_limits, anchors) {
+            (true, _) => (1, u32::MAX),
+            // With anchors the commitment only has to be relayed.
+            (false, true) => (floor, most),
+            (false, false) => (least, most),
+        };
         channel.bolt.set_feerate_range(range.0, range.1);
         if let Some(wanted) = wanted {
-            channel.bolt.update_fee(wanted);
+            // A little more than the peer, whose estimates may be others, thinks necessary.
+            channel.bolt.update_fee(wanted.saturating_add(offset).min(most));
         }
     }
 

@@ -6,7 +6,7 @@
 //! | [`change`] | going from one state to another, and who is told | `channel.c:channel_set_state` |
 //! | [`message`] | messages of peers: which channel they are for, what becomes of errors | `peer_control.c` |
 //! | [`flush`] | at the end of each input: commitments, rows, and what a channel wants done | `channeld` |
-//! | [`rows`], [`htlc_rows`], [`load`] | channels in CLN's tables | `wallet/wallet.c` |
+//! | [`rows`], [`htlc_rows`], [`stored`], [`load`] | channels in CLN's tables | `wallet/wallet.c` |
 //! | [`open`] | opening, from either side | `opening_control.c` |
 //! | [`lockin`] | from the funding transaction to a usable channel | `channel_control.c` |
 //! | [`htlc`] | HTLCs, for those who offer and settle them | `peer_htlcs.c` |
@@ -34,6 +34,7 @@ pub(crate) mod reconnect;
 pub(crate) mod revocation;
 mod rows;
 pub(crate) mod setchannel;
+mod stored;
 
 use crate::input::ConnectionId;
 use bitcoin::hashes::sha256;

@@ -25,7 +25,8 @@ impl Command for Getinfo {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let features = &node.features;
-        let peers = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
+        let connected = node.peers.iter().filter(|(_, peer)| peer.state >= PeerState::InHook).count();
+        let peers = connected + node.absent_peers(None).len();
         let addresses: Vec<Value> = node.announced_addresses().iter().map(announced_address).collect();
         let binding: Vec<Value> = node.binding.into_iter().map(address_json).collect();
         let [pending, active, inactive] = node.channel_counts();

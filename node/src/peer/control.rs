@@ -13,6 +13,7 @@ use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::Message;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// `connect` knows no address (`CONNECT_NO_KNOWN_ADDRESS`).
@@ -61,7 +62,7 @@ impl Command for Connect {
     }
 }
 
-/// `disconnect id [force]`. Without channels `force` makes no difference.
+/// `disconnect id [force]`: a peer with channels only by `force`.
 pub(crate) struct Disconnect {
     connection: ConnectionId,
 }
@@ -73,9 +74,14 @@ impl Command for Disconnect {
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let id: PublicKey =
             params.string("id")?.parse().map_err(|_| params.wrong("id", "invalid peer id"))?;
-        params.optional_bool("force")?;
+        let force = params.optional_bool("force")?.unwrap_or(false);
         let connection = node.peers.of(&id, PeerState::AwaitingInit);
         let connection = connection.ok_or_else(|| invalid(format!("Unknown peer '{id}'")))?;
+        let needed = node.channels.of_peer(&id).find(|channel| channel.state.wants_peer());
+        if let Some(channel) = needed.filter(|_| !force) {
+            let text = format!("Peer has (at least one) channel in state {}", channel.state);
+            return Err(RpcError::new(code::LIGHTNINGD, text));
+        }
         Ok(Self { connection })
     }
 
@@ -108,7 +114,15 @@ impl Command for Listpeers {
         let listed = |(_, peer): &(_, &Peer)| {
             peer.state >= PeerState::InHook && self.id.is_none_or(|wanted| peer.id == wanted)
         };
-        let peers: Vec<Value> = node.peers.iter().filter(listed).map(|(_, peer)| peer_entry(peer)).collect();
+        let open = node.peers.iter().filter(listed).map(|(_, peer)| node.peer_entry(peer));
+        let mut peers: Vec<Value> = open.collect();
+        peers.extend(node.absent_peers(self.id).iter().map(|peer| {
+            json!({
+                "id": peer.to_string(),
+                "connected": false,
+                "num_channels": node.channels.of_peer(peer).count(),
+            })
+        }));
         node.reply(&request.client, &json!({ "peers": peers }));
         Ok(())
     }
@@ -191,17 +205,28 @@ pub(crate) fn address_json(address: SocketAddr) -> Value {
     json!({ "type": kind, "address": address.ip().to_string(), "port": address.port() })
 }
 
-fn peer_entry(peer: &Peer) -> Value {
-    let mut entry = Map::new();
-    entry.insert("id".to_owned(), peer.id.to_string().into());
-    entry.insert("connected".to_owned(), true.into());
-    entry.insert("num_channels".to_owned(), 0.into());
-    entry.insert("netaddr".to_owned(), json!([peer.address.to_string()]));
-    if let Some(address) = peer.remote_addr {
-        entry.insert("remote_addr".to_owned(), address.to_string().into());
+impl State {
+    fn peer_entry(&self, peer: &Peer) -> Value {
+        let mut entry = Map::new();
+        entry.insert("id".to_owned(), peer.id.to_string().into());
+        entry.insert("connected".to_owned(), true.into());
+        entry.insert("num_channels".to_owned(), self.channels.of_peer(&peer.id).count().into());
+        entry.insert("netaddr".to_owned(), json!([peer.address.to_string()]));
+        if let Some(address) = peer.remote_addr {
+            entry.insert("remote_addr".to_owned(), address.to_string().into());
+        }
+        entry.insert("features".to_owned(), peer.features.to_string().into());
+        entry.into()
     }
-    entry.insert("features".to_owned(), peer.features.to_string().into());
-    entry.into()
+
+    /// Peers with channels that are not connected.
+    pub(crate) fn absent_peers(&self, wanted: Option<PublicKey>) -> BTreeSet<PublicKey> {
+        let peers = self.channels.iter().map(|channel| channel.peer);
+        let is_listed = |peer: &PublicKey| {
+            wanted.is_none_or(|wanted| wanted == *peer) && self.peers.of(peer, PeerState::InHook).is_none()
+        };
+        peers.filter(is_listed).collect()
+    }
 }
 
 /// Whom to connect to: `id`, or `id@host`, or `id@host:port`, with the other two parameters.

@@ -173,4 +173,14 @@ impl Profile {
     pub const fn asks_of_revocations_last(self) -> bool {
         matches!(self, Self::V26_06)
     }
+
+    /// What the opener of a channel adds to the fee rate of commitments when it changes it, in sat per kw
+    /// (`--commit-feerate-offset`).
+    #[must_use]
+    pub const fn commit_feerate_offset(self) -> u32 {
+        match self {
+            Self::V26_06 => 5,
+            _ => 0,
+        }
+    }
 }
