@@ -7,6 +7,8 @@
 //! The outbox rule: input, change of state, SQL, `db_write`, COMMIT, and only then outputs. `db_write` is
 //! the one place where the actor waits for a plugin; every other input queues meanwhile.
 
+mod commit;
+
 use crate::chain::backend;
 use crate::chain::bitcoind::{Asker, Question};
 use crate::connections::ConnectionSource;
@@ -24,7 +26,6 @@ use crate::plugin::stdio::{self, PluginLink};
 use crate::state::State;
 use crate::strerror::strerror;
 use leyden_protocol::frame::TERMINATOR;
-use leyden_protocol::{Envelope, Id, message};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,108 +156,6 @@ impl Actor {
             }
         }
         self.inbox.recv().await
-    }
-
-    /// Shows what was written to the `db_write` plugins and commits it. `Err` ends the node; what was
-    /// written is lost then.
-    async fn commit(&mut self) -> Result<(), Option<Exit>> {
-        if let Some(exit) = self.state.exit.take() {
-            return Err(Some(exit));
-        }
-        if let Some((data_version, writes)) = self.state.take_unversioned_writes() {
-            self.db_write(data_version, writes).await?;
-        }
-        let pending = match self.state.open_db().map(crate::db::Db::writes) {
-            None | Some(Ok(None)) => return Ok(()),
-            Some(Ok(Some(pending))) => pending,
-            Some(Err(why)) => return Err(Some(self.fatal(&why))),
-        };
-        self.db_write(pending.0, pending.1).await?;
-        if self.is_killed() {
-            return Err(None);
-        }
-        match self.state.db().commit() {
-            Ok(()) => Ok(()),
-            Err(why) => Err(Some(self.fatal(&why))),
-        }
-    }
-
-    fn fatal(&mut self, why: &str) -> Exit {
-        self.state.fatal(why);
-        self.state.exit.take().expect("fatal ends the node")
-    }
-
-    /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
-    async fn db_write(&mut self, data_version: u32, writes: Vec<String>) -> Result<(), Option<Exit>> {
-        let mut waiting = BTreeMap::new();
-        let plugins = self.state.db_write_plugins();
-        let params = serde_json::json!({ "data_version": data_version, "writes": &writes }).to_string();
-        self.tell(Event::DbWrite { data_version, writes });
-        for plugin in plugins {
-            if self.has_closed(plugin) {
-                // It has died in between, and is buried after the transaction.
-                continue;
-            }
-            let id = self.state.next_id(plugin, "db_write", None);
-            self.write_to_plugin(plugin, message::request(&id, "db_write", &params));
-            waiting.insert(plugin, id);
-        }
-        while !waiting.is_empty() {
-            // The sender of `killed` also puts something into the inbox.
-            let input = self.receive().await.ok_or(None)?;
-            if self.is_killed() {
-                return Err(None);
-            }
-            match input {
-                // Cut at once, waited for or not: a plugin's bytes must reach its reader in order.
-                Input::Plugin(plugin, PluginInput::Bytes(bytes)) => {
-                    let frames = self.state.plugin_frames(plugin, &bytes);
-                    self.look_for_answer(plugin, frames, &mut waiting)?;
-                }
-                Input::Plugin(plugin, PluginInput::Closed) if waiting.contains_key(&plugin) => {
-                    let why = self.state.db_write_death(plugin);
-                    return Err(Some(self.fatal(&why)));
-                }
-                other => self.queue.push_back(other),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a plugin's end was seen, and put aside, in an earlier `db_write`.
-    fn has_closed(&self, plugin: PluginId) -> bool {
-        let closed = |input: &Input| matches!(input, Input::Plugin(id, PluginInput::Closed) if *id == plugin);
-        self.queue.iter().any(closed)
-    }
-
-    /// Everything but the answer is handled after the transaction.
-    fn look_for_answer(
-        &mut self,
-        plugin: PluginId,
-        frames: Vec<PluginInput>,
-        waiting: &mut BTreeMap<PluginId, Id>,
-    ) -> Result<(), Option<Exit>> {
-        for input in frames {
-            let answer = match &input {
-                PluginInput::Frame { frame, .. } => Envelope::parse(frame)
-                    .filter(|message| message.id().is_some_and(|id| Some(&id) == waiting.get(&plugin))),
-                _ => None,
-            };
-            match answer {
-                Some(answer) => {
-                    waiting.remove(&plugin);
-                    if let Err(why) = self.state.judge_db_write(plugin, &answer) {
-                        return Err(Some(self.fatal(&why)));
-                    }
-                }
-                None if matches!(input, PluginInput::NotJson(_)) && waiting.contains_key(&plugin) => {
-                    let why = self.state.db_write_death(plugin);
-                    return Err(Some(self.fatal(&why)));
-                }
-                None => self.queue.push_back(Input::Plugin(plugin, input)),
-            }
-        }
-        Ok(())
     }
 
     /// Does what the input asked for. `Some` ends the node.
