@@ -339,8 +339,8 @@ impl World {
 /// Fewer cases than elsewhere, because each is long, unless `PROPTEST_CASES` asks for a number.
 pub(super) fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    let cases = if default.cases == 256 { 64 } else { default.cases };
-    ProptestConfig { cases, max_shrink_iters: 4096, ..default }
+    let cases = if default.cases == 256 { 32 } else { default.cases };
+    ProptestConfig { cases, max_shrink_iters: 1024, ..default }
 }
 
 proptest! {
