@@ -40,7 +40,8 @@ pub(crate) fn input(spent: &WalletOutput, min_witness: u64) -> u64 {
     let witness = if spent.script.is_p2tr() {
         1 + 64
     } else if spent.script.is_p2wsh() {
-        1 + 1 + signature
+        // What a closed channel with anchors has paid: its script has 37 bytes, which lightningd leaves out.
+        signature + 1 + 37
     } else {
         signature + 1 + 33
     };
