@@ -171,6 +171,65 @@ async fn claim_and_time_out(net: &Net, payer_closes: bool) -> Result {
     Ok(())
 }
 
+/// Holds the payment that nobody can be paid with.
+fn hold_ours(call: &Call) -> Reply {
+    if call.params()["htlc"]["payment_hash"] == PAYMENT_HASH { Reply::hang() } else { Reply::cont() }
+}
+
+pub(crate) fn revoked_commitment() -> Scenario {
+    let net = || {
+        let holder = Mock::hook("htlc_accepted").reply(hold_ours).named("holder");
+        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder).mount("l2", watcher())
+    };
+    Scenario::new(
+        "a side that closes with a revoked commitment loses everything, an HTLC among it",
+        net,
+        |net| Box::pin(punish(net)),
+    )
+    .needs(Capability::Channels)
+    .needs(Capability::Payments)
+    .needs(Capability::OnChain)
+    .golden_view("l2", "watcher", of_the_chain)
+}
+
+async fn punish(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    send(&[&l1, &l2], 300_000_000, "theirs").await?;
+    let there = route(&[&l1, &l2], 100_000_000).await?;
+    let params = json!({"route": there, "payment_hash": PAYMENT_HASH, "payment_secret": "33".repeat(32)});
+    l1.rpc("sendpay", params).await?;
+    heard(net, "l2", "holder", "htlc_accepted", 2).await?;
+    let revoked = l1.rpc("dev-sign-last-tx", json!([l2.id()])).await?;
+    send(&[&l1, &l2], 1_000_000, "which revokes it").await?;
+    l1.stop().await?;
+    net.bitcoind().rpc("sendrawtransaction", json!([revoked["tx"]])).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    l2.wait_for_channel_onchain(&l1).await?;
+    // One transaction for the balance and one for the HTLC. A start in between changes nothing.
+    let look = || async {
+        let mempool = net.bitcoind().rpc("getrawmempool", Value::Null).await?;
+        Ok::<_, leyden::Error>(seen(mempool, |mempool| mempool.as_array().is_some_and(|txs| txs.len() == 2)))
+    };
+    eventually("both penalties are in the mempool", look).await?;
+    l2.stop().await?;
+    l2.start().await?;
+    net.bitcoind().generate_block(1).await?;
+    owns_sat(&l2, 980_000, 999_000).await?;
+    // The penalties leave the chain, and come back.
+    let height = net.bitcoind().block_count().await?;
+    net.bitcoind().simple_reorg(height, 1).await?;
+    owns_sat(&l2, 980_000, 999_000).await?;
+    // lightningd looks at the channel again when it starts.
+    l2.stop().await?;
+    l2.start().await?;
+    net.bitcoind().generate_block(100).await?;
+    let look = || async {
+        let listed = l2.rpc("listpeerchannels", json!([l1.id()])).await?;
+        Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
+    };
+    eventually("l2 forgets the channel", look).await.map(drop)
+}
+
 pub(crate) fn funding_reorganised() -> Scenario {
     let net = || Net::line(["l1", "l2"]).without_channels();
     Scenario::new(

@@ -47,7 +47,8 @@ macro_rules! every_scenario {
             invoice_payment: invoice_payment_verdicts invoice_in_parts keysend_received;
             reconnect: reconnected;
             revocation: commitment_revocation;
-            onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised;
+            onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment revoked_commitment
+                funding_reorganised;
             wallet: wallet_withdraw wallet_psbts wallet_reorg;
             db_write: db_write db_write_refused db_write_versions;
         }
