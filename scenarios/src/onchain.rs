@@ -179,7 +179,7 @@ fn hold_ours(call: &Call) -> Reply {
 pub(crate) fn revoked_commitment() -> Scenario {
     let net = || {
         let holder = Mock::hook("htlc_accepted").reply(hold_ours).named("holder");
-        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder).mount("l2", watcher())
+        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder)
     };
     Scenario::new(
         "a side that closes with a revoked commitment loses everything, an HTLC among it",
@@ -189,7 +189,6 @@ pub(crate) fn revoked_commitment() -> Scenario {
     .needs(Capability::Channels)
     .needs(Capability::Payments)
     .needs(Capability::OnChain)
-    .golden_view("l2", "watcher", of_the_chain)
 }
 
 async fn punish(net: &Net) -> Result {

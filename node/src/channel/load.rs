@@ -93,9 +93,7 @@ impl State {
         let dbids: Vec<u64> = self.channels.iter().map(|channel| channel.dbid).collect();
         for dbid in dbids {
             let Some(state) = self.channels.get(dbid).map(|channel| channel.state) else { continue };
-            if state < ChannelState::FundingSpendSeen {
-                self.watch_funding(dbid);
-            }
+            self.watch_funding(dbid);
             match state {
                 ChannelState::AwaitingLockin if self.opened_by_us(dbid) => self.send_funding_again(dbid),
                 ChannelState::Complete | ChannelState::AwaitingUnilateral => self.drop_to_chain(dbid),

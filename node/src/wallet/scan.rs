@@ -80,7 +80,11 @@ impl State {
         height: u32,
         close: &CloseInfo,
     ) {
+        let id = outpoint.txid.to_byte_array();
         if self.wallet_output(outpoint).is_some() {
+            let update =
+                "UPDATE outputs SET confirmation_height = ? WHERE prev_out_tx = ? AND prev_out_index = ?";
+            self.db().exec(update, &[&height, &id, &outpoint.vout]);
             return;
         }
         let insert = "INSERT INTO outputs (prev_out_tx, prev_out_index, value, type, status, keyindex, channel_id, \
@@ -88,7 +92,7 @@ impl State {
                       scriptpubkey, csv_lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
         let nothing: Option<u32> = None;
         let CloseInfo { dbid, peer, csv, anchors } = close;
-        let (id, status) = (outpoint.txid.to_byte_array(), OutputStatus::Available as u8);
+        let status = OutputStatus::Available as u8;
         self.db().exec(
             insert,
             &[
