@@ -186,9 +186,6 @@ pub(crate) fn revoked_commitment() -> Scenario {
         net,
         |net| Box::pin(punish(net)),
     )
-    .needs(Capability::Channels)
-    .needs(Capability::Payments)
-    .needs(Capability::OnChain)
 }
 
 async fn punish(net: &Net) -> Result {
