@@ -319,6 +319,7 @@ impl State {
             self.restore_unspent_outputs();
             self.answer_waiters(height);
             self.check_htlc_deadlines(height);
+            self.forget_unfunded_channels(height);
             self.rebroadcast();
             self.gossip_height(height);
             self.db().set_intvar("last_processed_block", i64::from(height));

@@ -96,9 +96,8 @@ impl State {
             None => {}
         }
         add("timestamp", humantime::format_rfc3339_millis(at).to_string().into());
-        match old.map(ChannelState::name).or(self.profile.name_of_no_channel_state()) {
-            Some(old) => add("old_state", old.into()),
-            None => {}
+        if let Some(old) = old.map(ChannelState::name).or(self.profile.name_of_no_channel_state()) {
+            add("old_state", old.into());
         }
         add("new_state", new.name().into());
         add("cause", cause.name().into());

@@ -140,7 +140,7 @@ fn fee_range(params: &Params, node: &State) -> Result<Option<(u32, u32)>, RpcErr
     };
     let rate = |token: &str| {
         let one = Params::parse(&format!("[{token}]"), &[Shape::required("feerange")], false)?;
-        node.feerate_param(&one, "feerange").map(|rate| rate.unwrap_or_default())
+        node.feerate_param(&one, "feerange").map(Option::unwrap_or_default)
     };
     let (least, most) = (rate(least)?, rate(most)?);
     if most < least {

@@ -17,6 +17,12 @@ use leyden_bolt::transaction::Side;
 /// How deep a funding transaction has to be before the channel is announced (BOLT 7).
 const ANNOUNCE_DEPTH: u32 = 6;
 
+/// For how many blocks a channel waits for its funding by the peer (BOLT 2).
+const FUNDING_PATIENCE: u32 = 2016;
+
+/// How many of those that have waited for so long are kept nevertheless.
+const UNFUNDED_KEPT: usize = 100;
+
 impl State {
     /// Follows the funding transaction of a channel, and who spends it.
     pub(super) fn watch_funding(&mut self, dbid: u64) {
@@ -71,6 +77,32 @@ impl State {
         }
         let alias = channel.alias_local;
         channel.bolt.send_channel_ready(Some(alias));
+    }
+
+    /// There is another block: forgets channels that peers have not funded in time, if there are very many
+    /// (`channel_control.c:is_fundee_should_forget`).
+    pub(crate) fn forget_unfunded_channels(&mut self, height: u32) {
+        let is_late = |channel: &&LocalChannel| {
+            channel.state == ChannelState::AwaitingLockin
+                && channel.opener() == Side::Remote
+                && channel.scid.is_none()
+                && height.saturating_sub(channel.first_block) >= FUNDING_PATIENCE
+        };
+        let mut late: Vec<(u32, u64)> =
+            self.channels.iter().filter(is_late).map(|channel| (channel.first_block, channel.dbid)).collect();
+        late.sort_unstable();
+        // The newest may still come to something, and cost little.
+        let forgotten = late.len().saturating_sub(UNFUNDED_KEPT);
+        for (first_block, dbid) in late.into_iter().take(forgotten) {
+            let txid = self.channels.get(dbid).map(|channel| channel.funding().txid.to_string());
+            let why = format!(
+                "Forgetting channel: It has been {} blocks without the funding transaction {} getting deeply confirmed. \
+                 We are fundee and can forget channel without loss of funds.",
+                height - first_block,
+                txid.unwrap_or_default()
+            );
+            self.forget_failed_channel(dbid, &why);
+        }
     }
 
     /// Both sides have said `channel_ready`.

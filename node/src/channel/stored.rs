@@ -225,7 +225,7 @@ impl State {
             remote_per_commit: row.key("per_commit_remote")?,
             old_remote_per_commit: row.key("old_per_commit_remote")?,
             shachain,
-            signatures: self.load_signatures(dbid, row.get("last_sig")?)?,
+            signatures: self.load_signatures(dbid, &row.get::<Vec<u8>>("last_sig")?)?,
             last_was_revoke: row.get("last_was_revoke")?,
             channel_ready: [state != ChannelState::AwaitingLockin, row.get("funding_locked_remote")?],
             aliases: [row.scid("alias_local")?, row.scid("alias_remote")?],
@@ -235,12 +235,12 @@ impl State {
         })
     }
 
-    fn load_signatures(&self, dbid: u64, last_sig: Vec<u8>) -> rusqlite::Result<CommitmentSignatures> {
+    fn load_signatures(&self, dbid: u64, last_sig: &[u8]) -> rusqlite::Result<CommitmentSignatures> {
         let read = |bytes: &[u8]| Signature::from_compact(bytes).map_err(unreadable);
         let query = "SELECT signature FROM htlc_sigs WHERE channelid=? ORDER BY rowid";
         let rows: Vec<Vec<u8>> = self.stored().rows(query, &[&dbid], |row| row.get(0));
         let htlc_signatures: Result<_, _> = rows.iter().map(|bytes| read(bytes)).collect();
-        Ok(CommitmentSignatures { signature: read(&last_sig)?, htlc_signatures: htlc_signatures? })
+        Ok(CommitmentSignatures { signature: read(last_sig)?, htlc_signatures: htlc_signatures? })
     }
 
     /// Those of commitments that the peer has not revoked; of the others plugins have been told.

@@ -120,10 +120,10 @@ impl State {
         let at = (*peer, dbid, connection, channel_id);
         match (role, message) {
             (Role::Opener(offer), ChannelMessage::AcceptChannel(accept)) => {
-                self.offer_accepted(at, offer, &accept)
+                self.offer_accepted(at, offer, &accept);
             }
             (Role::Opener(offer), ChannelMessage::FundingSigned(signed)) => {
-                self.funding_signed(at, *offer, &signed)
+                self.funding_signed(at, *offer, &signed);
             }
             (Role::Acceptor(acceptor), ChannelMessage::FundingCreated(created)) => {
                 self.funding_created(at, *acceptor, &created);

@@ -164,10 +164,10 @@ impl State {
     /// Goes to the next stage once every destination has come through this one.
     fn advance_multifund(&mut self, number: u64) {
         let Some(multifund) = self.channels.multifunds.under_way.get(&number) else { return };
-        let has_come = |progress: &Progress| match (multifund.stage, progress) {
-            (_, Progress::Waiting) => false,
-            (Stage::Completing, Progress::Started(_)) => false,
-            _ => true,
+        let stage = multifund.stage;
+        let has_come = |progress: &Progress| {
+            let is_late = stage == Stage::Completing && matches!(progress, Progress::Started(_));
+            !is_late && !matches!(progress, Progress::Waiting)
         };
         if !multifund.progress.iter().all(has_come) {
             return;
