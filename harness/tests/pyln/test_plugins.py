@@ -9,6 +9,7 @@ from pyln.testing.utils import only_one, wait_for
 PLUGINS = Path(__file__).parent / "plugins"
 GREETER = str(PLUGINS / "greeter.py")
 GUARD = str(PLUGINS / "guard.py")
+KEEPER = str(PLUGINS / "keeper.py")
 
 
 def listed(node, plugin):
@@ -78,3 +79,27 @@ def test_connect_notification(node_factory):
     l2.rpc.disconnect(l1.info["id"], force=True)
     l1.daemon.wait_for_log(rf"plugin-greeter.py: goodbye {l2.info['id']}")
     wait_for(lambda: l1.rpc.listpeers(l2.info["id"])["peers"] == [])
+
+
+def test_htlc_accepted_hook(node_factory, executor):
+    l1, l2, l3 = node_factory.line_graph(3, opts=[{}, {"plugin": KEEPER}, {}], wait_for_announce=True)
+
+    held = l3.rpc.invoice(10_000, "held", "is held until the plugin is told")
+    l2.rpc.keep(held["payment_hash"], None)
+    payment = executor.submit(l1.rpc.pay, held["bolt11"])
+    l2.daemon.wait_for_log(r"plugin-keeper.py: holds 10001msat for \d+x\d+x\d+")
+    assert not payment.done()
+    l2.rpc.release(held["payment_hash"])
+    assert payment.result(60)["status"] == "complete"
+
+    failed = l3.rpc.invoice(10_000, "failed", "is refused by the plugin")
+    l2.rpc.keep(failed["payment_hash"], {"result": "fail", "failure_message": "2002"})
+    with pytest.raises(RpcError):
+        l1.rpc.pay(failed["bolt11"], retry_for=0)
+    attempts = l1.rpc.listsendpays(failed["bolt11"])["payments"]
+    assert {attempt["status"] for attempt in attempts} == {"failed"}
+
+    settled = l3.rpc.call("invoice", {"amount_msat": 10_000, "label": "settled", "description": "", "preimage": "07" * 32})
+    l2.rpc.keep(settled["payment_hash"], {"result": "resolve", "payment_key": "07" * 32})
+    assert l1.rpc.pay(settled["bolt11"])["payment_preimage"] == "07" * 32
+    assert only_one(l3.rpc.listinvoices("settled")["invoices"])["status"] == "unpaid"
