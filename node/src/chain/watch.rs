@@ -50,19 +50,9 @@ impl State {
         self.watches.txs.entry((txid, watcher)).or_insert(None);
     }
 
-    /// Ends what [`State::watch_tx`] began.
-    pub(crate) fn unwatch_tx(&mut self, txid: Txid, watcher: Watcher) {
-        self.watches.txs.remove(&(txid, watcher));
-    }
-
     /// Has `watcher` told of every transaction in a block that spends an output, until it is no longer watched.
     pub(crate) fn watch_output(&mut self, outpoint: OutPoint, watcher: Watcher) {
         self.watches.outputs.insert((outpoint, watcher));
-    }
-
-    /// Ends what [`State::watch_output`] began.
-    pub(crate) fn unwatch_output(&mut self, outpoint: OutPoint, watcher: Watcher) {
-        self.watches.outputs.remove(&(outpoint, watcher));
     }
 
     /// Ends everything that `watcher` watches.

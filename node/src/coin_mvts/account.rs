@@ -5,7 +5,6 @@ use crate::channel::LocalChannel;
 use crate::channel::channel_state::ChannelState;
 use crate::state::State;
 use crate::wallet::output::WalletOutput;
-use bitcoin::hashes::sha256;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{OutPoint, Transaction, Txid};
 use leyden_bolt::ChannelId;
@@ -41,31 +40,6 @@ pub(crate) struct ChannelClose {
     pub(crate) paid_sat: u64,
     /// The output that paid the wallet directly, as that of a mutual close does.
     pub(crate) to_wallet: Option<OutPoint>,
-}
-
-impl ChannelMove {
-    /// An HTLC has brought us something.
-    pub(crate) fn credit(
-        account: Account,
-        tag: Tag,
-        hash: sha256::Hash,
-        credit_msat: u64,
-        fees_msat: u64,
-    ) -> Self {
-        Self { account, tag, credit_msat, debit_msat: 0, payment_hash: Some(hash), part: None, fees_msat }
-    }
-
-    /// An HTLC has cost us something; `part` is the part and the group of a payment of our own.
-    pub(crate) fn debit(
-        account: Account,
-        tag: Tag,
-        hash: sha256::Hash,
-        debit_msat: u64,
-        fees_msat: u64,
-        part: Option<(u64, u64)>,
-    ) -> Self {
-        Self { account, tag, credit_msat: 0, debit_msat, payment_hash: Some(hash), part, fees_msat }
-    }
 }
 
 impl State {

@@ -5,6 +5,7 @@ use crate::chain::transactions::txid_column;
 use crate::db::Db;
 use crate::indexes::{Index, Subsystem};
 use crate::state::State;
+use bitcoin::Txid;
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
@@ -55,7 +56,7 @@ impl State {
         };
         let query = "SELECT tag_bitmap FROM chain_moves WHERE utxo = ? AND spending_txid IS ? AND \
                      account_channel_id IS ? AND account_nonchannel_id IS ?";
-        let spending = chain.spending_txid.map(|txid| txid.to_byte_array());
+        let spending = chain.spending_txid.map(Txid::to_byte_array);
         let params = (serialize(&chain.outpoint), spending);
         let tags = self.stored().rows(query, &[&params.0, &params.1, &channel, &other], |row| row.get(0));
         tags.into_iter().any(|bits: u64| from_bitmap(bits).first() == Some(&chain.tag))
@@ -89,7 +90,7 @@ impl State {
                 &credit_or_debit(chain.credit_msat, chain.debit_msat),
                 &timestamp,
                 &serialize(&chain.outpoint),
-                &chain.spending_txid.map(|txid| txid.to_byte_array()),
+                &chain.spending_txid.map(Txid::to_byte_array),
                 &chain.peer.map(|peer| peer.serialize()),
                 &chain.payment_hash.map(sha256::Hash::to_byte_array),
                 &chain.height,

@@ -26,22 +26,14 @@ pub(crate) struct FundRequest {
     pub(crate) keep_emergency_funds: bool,
 }
 
-/// A transaction that only needs signatures. Its inputs are reserved for [`RESERVATION`] blocks; change is its last
-/// output.
-#[derive(Debug, Clone)]
-pub(crate) struct Funded {
-    pub(crate) psbt: Psbt,
-    /// The place of the output that goes back to the wallet, if there is one.
-    pub(crate) change: Option<usize>,
-}
-
 impl State {
-    /// Chooses outputs of the wallet that pay for the request, and reserves them.
+    /// Chooses outputs of the wallet that pay for the request, and reserves them for [`RESERVATION`] blocks. The
+    /// transaction only needs signatures; change, if there is any, is its last output.
     ///
     /// # Errors
     /// Those of `fundpsbt` and `utxopsbt`: 301 if there is not enough, 313 if nothing is left for emergencies,
     /// -32602 about `utxos`.
-    pub(crate) fn fund(&mut self, request: FundRequest) -> Result<Funded, RpcError> {
+    pub(crate) fn fund(&mut self, request: FundRequest) -> Result<Psbt, RpcError> {
         let FundRequest { mut outputs, all, utxos, .. } = request;
         let others = || outputs.iter().enumerate().filter(|(place, _)| Some(*place) != all);
         let others_sat: u64 = others().map(|(_, output)| output.value.to_sat()).sum();
@@ -70,11 +62,11 @@ impl State {
         for output in outputs {
             psbt::add_output(&mut funded, output.script_pubkey, output.value.to_sat());
         }
-        let change = self.pay(&mut funded, &selection)?;
+        self.pay(&mut funded, &selection)?;
         for output in &selection.outputs {
             self.reserve(output, RESERVATION);
         }
-        Ok(Funded { psbt: funded, change })
+        Ok(funded)
     }
 
     /// Adds what was chosen to a PSBT, and change to a fresh address. Gives the place of the change.

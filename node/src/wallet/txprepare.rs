@@ -38,7 +38,7 @@ impl Command for Txprepare {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let psbt = node.fund(self.0)?.psbt;
+        let psbt = node.fund(self.0)?;
         let txid = psbt.unsigned_tx.compute_txid();
         let result = json!({
             "unsigned_tx": serialize_hex(&psbt.unsigned_tx),

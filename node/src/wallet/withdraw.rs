@@ -67,8 +67,8 @@ impl Command for Withdraw {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let funded = node.fund(self.0)?;
-        node.sign_and_send(request.client.clone(), funded.psbt, SentBy::Withdraw)
+        let psbt = node.fund(self.0)?;
+        node.sign_and_send(request.client.clone(), psbt, SentBy::Withdraw)
     }
 }
 
@@ -98,8 +98,8 @@ impl Command for Multiwithdraw {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let funded = node.fund(self.0)?;
-        node.sign_and_send(request.client.clone(), funded.psbt, SentBy::Multiwithdraw)
+        let psbt = node.fund(self.0)?;
+        node.sign_and_send(request.client.clone(), psbt, SentBy::Multiwithdraw)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A chain in memory behind bitcoind's JSON-RPC. It begins with regtest's first block, and grows and changes as tests want.
 
+use crate::running::DEADLINE;
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -15,13 +16,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// What a coinbase pays.
 pub(crate) const REWARD_SAT: u64 = 5_000_000_000;
 
 /// The chain of one test. Clones are the same chain.
 #[derive(Clone)]
-pub(crate) struct Chain(Arc<Mutex<Blocks>>);
+pub(crate) struct Chain {
+    blocks: Arc<Mutex<Blocks>>,
+    /// How many transactions were sent.
+    sends: watch::Sender<usize>,
+}
 
 struct Blocks {
     chain: Vec<Block>,
@@ -36,7 +42,8 @@ struct Blocks {
 impl Chain {
     pub(crate) fn new() -> Self {
         let chain = vec![genesis_block(Network::Regtest)];
-        Self(Arc::new(Mutex::new(Blocks { chain, sent: Vec::new(), refusal: None, made: 0 })))
+        let blocks = Blocks { chain, sent: Vec::new(), refusal: None, made: 0 };
+        Self { blocks: Arc::new(Mutex::new(blocks)), sends: watch::Sender::new(0) }
     }
 
     /// A chain of `length` blocks behind the first, of which block 1 has a second transaction with these outputs.
@@ -54,7 +61,7 @@ impl Chain {
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {
-        self.0.lock().expect("nobody panics with the chain")
+        self.blocks.lock().expect("nobody panics with the chain")
     }
 
     /// Serves the chain on a loopback port until the runtime ends.
@@ -101,6 +108,13 @@ impl Chain {
         self.blocks().sent.clone()
     }
 
+    /// Waits until so many transactions were sent.
+    pub(crate) async fn sent_times(&self, times: usize) {
+        let mut sends = self.sends.subscribe();
+        let enough = tokio::time::timeout(DEADLINE, sends.wait_for(|sent| *sent >= times)).await;
+        enough.expect("they are sent in time").expect("the chain is there");
+    }
+
     /// Refuses transactions from now on, in these words.
     pub(crate) fn refuse(&self, words: &'static str) {
         self.blocks().refusal = Some(words);
@@ -125,7 +139,9 @@ impl Chain {
             let mut body = vec![0; length];
             client.read_exact(&mut body).await?;
             let request: Value = serde_json::from_slice(&body)?;
-            let reply = match self.blocks().reply(&request) {
+            let reply = self.blocks().reply(&request);
+            self.sends.send_replace(self.blocks().sent.len());
+            let reply = match reply {
                 Ok(result) => json!({ "id": request["id"], "result": result, "error": null }),
                 Err((code, message)) => {
                     let error = json!({ "code": code, "message": message });

@@ -273,7 +273,7 @@ impl State {
             utxos: funding.utxos.clone(),
             keep_emergency_funds: true,
         };
-        self.fund(request).map(|funded| funded.psbt)
+        self.fund(request)
     }
 
     fn complete_destinations(&mut self, number: u64) {
