@@ -22,5 +22,7 @@ pub use address::{Address, BadAddresses};
 pub use graph::{Channel, Graph, Node};
 pub use own::{no_signature, node_alias, unsigned_channel_announcement};
 pub use query::{BadQuery, answer_ids, answer_range, range_limit};
-pub use route::{Exclusion, Hop, LocalHalf, NoRoute, ROUTING_MAX_HOPS, RouteRequest};
+pub use route::{
+    Exclusion, Hop, LocalHalf, NoRoute, ROUTING_MAX_HOPS, RouteRequest, eleven_bits_down, eleven_bits_up,
+};
 pub use rules::{BadGossip, DYING_BLOCKS, News, PRUNE_SECONDS, check_channel_announcement, is_announceable};

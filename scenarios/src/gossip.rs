@@ -31,6 +31,7 @@ async fn tell(net: &Net) -> Result {
     }
 
     route_over(&l1, &l2, &l3).await?;
+    can_be_paid(&l3, &l2).await?;
 
     l2.rpc("setchannel", json!({"id": l3.id(), "feebase": 77, "feeppm": 1000})).await?;
     let scid = l2.get_channel_scid(&l3).await?;
@@ -79,6 +80,29 @@ async fn route_over(l1: &Node, l2: &Node, l3: &Node) -> Result {
     let expected =
         [step(l1, l2, [1_000_011, 1_000_011], [15, 15]), step(l2, l3, [1_000_011, 1_000_000], [15, 9])];
     assert_eq!(told, expected);
+    Ok(())
+}
+
+/// Over its only channel, behind whose peer there is another one.
+async fn can_be_paid(node: &Node, peer: &Node) -> Result {
+    let listed = node.rpc("listincoming", json!({})).await?;
+    let incoming = listed["incoming"].as_array().cloned().unwrap_or_default();
+    assert_eq!(incoming.len(), 1, "{listed}");
+    let scid = node.get_channel_scid(peer).await?;
+    for (name, value) in [
+        ("id", json!(peer.id())),
+        ("short_channel_id", json!(scid)),
+        ("fee_base_msat", json!(1)),
+        ("htlc_min_msat", json!(0)),
+        ("fee_proportional_millionths", json!(10)),
+        ("cltv_expiry_delta", json!(6)),
+        // The largest HTLC of the channel to the peer, in the precision of routing.
+        ("incoming_capacity_msat", json!(990_380_032)),
+        ("public", json!(true)),
+        ("enabled", json!(true)),
+    ] {
+        assert_eq!(incoming[0][name], value, "{name} of {listed}");
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 mod heap;
 mod map;
 
-pub use map::LocalHalf;
+pub use map::{LocalHalf, eleven_bits_down, eleven_bits_up};
 
 use super::graph::Graph;
 use crate::short_channel_id::ShortChannelId;
@@ -95,6 +95,13 @@ impl Graph {
     /// If there is none.
     pub fn route(&self, request: &RouteRequest) -> Result<Vec<Hop>, NoRoute> {
         Map::of(self, &request.local).route(request, &|_, _, _| true)
+    }
+
+    /// What others could bring to a node at most, over all of its channels but one, in msat.
+    #[must_use]
+    pub fn capacity_into(&self, node: &PublicKey, except: ShortChannelId, local: &[LocalHalf]) -> u64 {
+        let map = Map::of(self, local);
+        map.place(node).map_or(0, |place| map.capacity_into(place, except))
     }
 
     /// What the node that forwards through a hop takes for it, in msat and in blocks. Of the first hop of a route nobody

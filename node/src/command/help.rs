@@ -124,6 +124,7 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("listchannels", "channels", "Lists the channels of the network"),
     ("listconfigs", "utility", "Lists the options and their values"),
     ("listdatastore", "utility", "Lists the values that are kept"),
+    ("listincoming", "channels", "Lists the channels over which this node can be paid"),
     ("listinvoices", "payment", "Lists the invoices"),
     ("listnodes", "network", "Lists the nodes of the network"),
     ("keysend", "plugin", "Pays without an invoice"),

@@ -163,6 +163,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::wallet::listfunds::Listfunds>(),
     Row::of::<crate::htlc::Listforwards>(),
     Row::of::<crate::htlc::Listhtlcs>(),
+    Row::of::<crate::gossip::incoming::Listincoming>(),
     Row::of::<invoice::Listinvoices>(),
     Row::of::<crate::gossip::listing::Listnodes>(),
     Row::of::<crate::payment::keysend::KeysendOfBefore>(),

@@ -8,6 +8,7 @@
 //! | [`stream`] | which peer wants to hear what, and what it asks | `connectd/multiplex.c`, `queries.c` |
 //! | [`own_channel`], [`announcement`] | what is told of our own channels | `lightningd/channel_gossip.c` |
 //! | [`own_node`] | what the node tells of itself | `lightningd/channel_gossip.c` |
+//! | [`incoming`] | over which channels this node can be paid | `plugins/topology.c` |
 //! | [`local`] | our own channels, for those who look for routes | `common/gossmods_listpeerchannels.c` |
 //! | [`store`] | the file `gossip_store` | `gossipd/gossip_store.c` |
 //! | [`listing`], [`getroute`] | the commands about it | `plugins/topology.c` |
@@ -17,6 +18,7 @@ mod announcement;
 mod funding_output;
 pub(crate) mod getroute;
 pub(crate) mod getroutes;
+pub(crate) mod incoming;
 pub(crate) mod listing;
 mod local;
 mod own_channel;

@@ -107,6 +107,14 @@ impl Map {
         self.by_scid.get(&scid).copied()
     }
 
+    /// What comes to a node at most, over all of its channels but one.
+    pub(super) fn capacity_into(&self, node: usize, except: ShortChannelId) -> u64 {
+        let others = self.nodes[node].channels.iter().map(|number| &self.channels[*number]);
+        let into = |channel: &MapChannel| channel.half(u8::from(channel.ends[0] == node)).cloned();
+        let halves = others.filter(|channel| channel.scid != except).filter_map(into);
+        halves.filter(|half| half.enabled).map(|half| half.htlc_maximum_msat).sum()
+    }
+
     fn number(&mut self, id: PublicKey) -> usize {
         *self.places.entry(id).or_insert_with(|| {
             self.nodes.push(MapNode { id, channels: Vec::new() });
@@ -190,14 +198,17 @@ impl Half {
 /// How many bits of a limit lightningd keeps (`common/fp16.c`).
 const BITS: u32 = 11;
 
-/// The greatest number not above `number` of which only 11 bits are not zero.
-fn eleven_bits_down(number: u64) -> u64 {
+/// The greatest number not above `number` of which only 11 bits are not zero: so precise is what lightningd keeps of the
+/// least HTLC.
+#[must_use]
+pub fn eleven_bits_down(number: u64) -> u64 {
     let excess = (u64::BITS - number.leading_zeros()).saturating_sub(BITS);
     clamp(number >> excess, excess)
 }
 
-/// The least number not below `number` of which only 11 bits are not zero.
-fn eleven_bits_up(number: u64) -> u64 {
+/// The least number not below `number` of which only 11 bits are not zero: the same of the greatest HTLC.
+#[must_use]
+pub fn eleven_bits_up(number: u64) -> u64 {
     let down = eleven_bits_down(number);
     if down >= number {
         return down;
