@@ -117,11 +117,12 @@ impl Command for Listpeers {
         let open = node.peers.iter().filter(listed).map(|(_, peer)| node.peer_entry(peer));
         let mut peers: Vec<Value> = open.collect();
         peers.extend(node.absent_peers(self.id).iter().map(|peer| {
-            json!({
-                "id": peer.to_string(),
-                "connected": false,
-                "num_channels": node.channels.of_peer(peer).count(),
-            })
+            let count = node.channels.of_peer(peer).count();
+            let mut entry = json!({ "id": peer.to_string(), "connected": false, "num_channels": count });
+            if node.profile.lists_channels_with_peers() {
+                entry["channels"] = node.channels_with(peer);
+            }
+            entry
         }));
         node.reply(&request.client, &json!({ "peers": peers }));
         Ok(())
@@ -216,7 +217,14 @@ impl State {
             entry.insert("remote_addr".to_owned(), address.to_string().into());
         }
         entry.insert("features".to_owned(), peer.features.to_string().into());
+        if self.profile.lists_channels_with_peers() {
+            entry.insert("channels".to_owned(), self.channels_with(&peer.id));
+        }
         entry.into()
+    }
+
+    fn channels_with(&self, peer: &PublicKey) -> Value {
+        self.channels.of_peer(peer).map(|channel| self.peer_channel_entry(channel)).collect()
     }
 
     /// Peers with channels that are not connected.

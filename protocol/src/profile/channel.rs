@@ -183,4 +183,10 @@ impl Profile {
             _ => 0,
         }
     }
+
+    /// Whether `listpeers` shows the channels with each peer; newer releases have `listpeerchannels` for them.
+    #[must_use]
+    pub const fn lists_channels_with_peers(self) -> bool {
+        !matches!(self, Self::V26_06)
+    }
 }
