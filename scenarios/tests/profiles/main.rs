@@ -7,6 +7,7 @@ mod chain;
 mod coins;
 mod four;
 mod hooks;
+mod htlcs;
 mod life;
 mod manifest;
 mod notifications;
@@ -40,6 +41,8 @@ rows! {
         rpc_command_payload rpc_command_replace;
     chain: db_write getchaininfo_params estimatefees sendrawtransaction;
     coins: coin_movement;
+    htlcs: htlc_accepted_layout htlc_accepted_names htlc_accepted_fail htlc_accepted_modifiers invoice_payment_msat
+        invoice_payment_without_result forward_event;
 }
 
 /// `<row> <what it is about>`, or `<row> -- <why it has no test>`.
