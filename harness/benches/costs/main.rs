@@ -9,6 +9,7 @@
 mod contest;
 mod memory;
 mod node;
+mod payment;
 mod process;
 mod round_trip;
 mod start;
@@ -20,10 +21,11 @@ use std::process::ExitCode;
 /// A benchmark: its name, and what it does with as much effort.
 type Benchmark = (&'static str, fn(Effort) -> leyden::Result);
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     ("round_trip", round_trip::compare),
     ("node_start", start::of_a_node),
     ("net_start", start::of_a_net),
+    ("payments", payment::sequential),
     ("memory", memory::per_node),
 ];
 

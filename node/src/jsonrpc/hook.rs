@@ -39,7 +39,8 @@ impl State {
         };
         let key = FilterKey::Method(request.method.clone());
         let cause = Some(request.client.id.clone());
-        let subject = Subject::RpcCommand(Box::new(RpcCommandCall { request, outcome: None }));
+        let outcome = self.redirected_to_xpay(&request).map(Outcome::Replace);
+        let subject = Subject::RpcCommand(Box::new(RpcCommandCall { request, outcome }));
         self.call_hook("rpc_command", key, payload, cause, subject);
     }
 

@@ -12,6 +12,7 @@
 //! | [`waitsendpay`], [`listsendpays`], [`listpays`], [`delpay`] | what they are called |
 //! | [`plan`] | payments that this node finds the way for |
 //! | [`xpay`], [`pay`], [`keysend`] | the commands that do so |
+//! | [`redirect`] | how `pay` becomes `xpay-as-pay` |
 //! | [`preapprove`] | `preapproveinvoice`, `preapprovekeysend` |
 
 mod code;
@@ -27,6 +28,7 @@ pub(crate) mod pay;
 mod plan;
 pub(crate) mod preapprove;
 mod progress;
+mod redirect;
 mod send;
 pub(crate) mod sendonion;
 pub(crate) mod sendpay;
