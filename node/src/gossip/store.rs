@@ -234,6 +234,90 @@ fn header(flags: u16, timestamp: u32, message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bitcoin::constants::ChainHash;
+    use bitcoin::secp256k1::{Secp256k1, SecretKey};
+    use leyden_bolt::Features;
+    use leyden_bolt::gossip::{no_signature, unsigned_channel_announcement};
+    use leyden_bolt::message::Excess;
+
+    fn scid() -> ShortChannelId {
+        "103x1x0".parse().unwrap()
+    }
+
+    /// Two channels, of which `103x1x0` has an update.
+    fn graph() -> Graph {
+        let secp = Secp256k1::new();
+        let id = |number| SecretKey::from_slice(&[number; 32]).unwrap().public_key(&secp);
+        let mut graph = Graph::new();
+        for (scid, ends) in [(scid(), [1, 2]), ("104x1x0".parse().unwrap(), [2, 3])] {
+            let ends = ends.map(|number| (id(number), id(100 + number)));
+            let announcement = unsigned_channel_announcement(ChainHash::REGTEST, scid, Features::new(), ends);
+            graph.add_channel(announcement, 1_000_000);
+        }
+        graph.take_update(update(7));
+        graph
+    }
+
+    fn update(timestamp: u32) -> ChannelUpdate {
+        ChannelUpdate {
+            signature: no_signature(),
+            chain_hash: ChainHash::REGTEST,
+            short_channel_id: scid(),
+            timestamp,
+            message_flags: ChannelUpdate::MUST_BE_ONE,
+            channel_flags: 0,
+            cltv_expiry_delta: 6,
+            htlc_minimum_msat: 0,
+            fee_base_msat: 1,
+            fee_proportional_millionths: 10,
+            htlc_maximum_msat: 990_000_000,
+            excess: Excess::default(),
+        }
+    }
+
+    /// The channels in the bytes of a store: their updates' timestamps and when they die.
+    fn loaded(bytes: &[u8], profile: Profile) -> Vec<(String, Vec<u32>, Option<u32>)> {
+        let entry = |channel: &Channel| {
+            let timestamps = channel.updates.iter().flatten().map(|update| update.timestamp).collect();
+            (channel.short_channel_id().to_string(), timestamps, channel.dies_at)
+        };
+        load(bytes, profile).unwrap().graph.channels().map(entry).collect()
+    }
+
+    #[test]
+    fn what_is_changed_replaced_and_forgotten_is_found_so_again() {
+        for profile in Profile::ALL {
+            let (mut store, mut bytes) = Store::of(&graph(), profile, &[7; 32]);
+            let mut write = |store: &mut Store| {
+                for Write { offset, bytes: written } in store.take_writes() {
+                    let offset = usize::try_from(offset).unwrap();
+                    bytes.resize(bytes.len().max(offset + written.len()), 0);
+                    bytes[offset..offset + written.len()].copy_from_slice(&written);
+                }
+                loaded(&bytes, profile)
+            };
+            let other = ("104x1x0".to_owned(), vec![], None);
+            let one = |timestamp, dies_at| ("103x1x0".to_owned(), vec![timestamp], dies_at);
+            assert_eq!(write(&mut store), [one(7, None), other.clone()]);
+            store.add_update(&update(8));
+            assert_eq!(write(&mut store), [one(8, None), other.clone()]);
+            store.mark_dying(scid(), 300);
+            assert_eq!(write(&mut store), [one(8, Some(300)), other.clone()]);
+            store.remove_channel(scid());
+            assert_eq!(write(&mut store), [other]);
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_not_whole_is_refused() {
+        let (_, bytes) = Store::of(&graph(), Profile::default(), &[7; 32]);
+        let why = |bytes: &[u8]| load(bytes, Profile::default()).unwrap_err();
+        assert_eq!(why(&[&[9], &bytes[1..]].concat()), "version 9");
+        assert!(why(&bytes[..bytes.len() - 1]).starts_with("truncated record at "));
+        let mut changed = bytes.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert!(why(&changed).starts_with("bad checksum at "));
+    }
 
     #[test]
     fn an_empty_store_is_that_of_a_real_node() {

@@ -13,7 +13,7 @@ use leyden_bolt::features::bit;
 use leyden_bolt::gossip::{Channel, answer_ids, answer_range, range_limit};
 use leyden_bolt::message::GossipMessage;
 use leyden_bolt::message::gossip::{
-    GossipTimestampFilter, QueryChannelRange, QueryShortChannelIds, ReplyChannelRange,
+    GossipTimestampFilter, NodeAnnouncement, QueryChannelRange, QueryShortChannelIds, ReplyChannelRange,
     ReplyShortChannelIdsEnd,
 };
 use leyden_bolt::tlv::TlvStream;
@@ -28,7 +28,7 @@ impl State {
         let own: Vec<&Channel> = self.gossip.graph.channels_of(&self.node_id).collect();
         let mut messages: Vec<Vec<u8>> = own.into_iter().flat_map(messages_of).map(|one| one.1).collect();
         let myself = self.gossip.graph.node(&self.node_id).and_then(|node| node.announcement.as_ref());
-        messages.extend(myself.map(|announcement| announcement.encode()));
+        messages.extend(myself.map(NodeAnnouncement::encode));
         let Some(peer) = self.peers.get(connection) else { return };
         if peer.features.offers(bit::GOSSIP_QUERIES) {
             let filter = GossipTimestampFilter {
