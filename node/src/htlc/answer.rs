@@ -144,7 +144,13 @@ fn resolution(result: &str, verdict: &str, response: &str) -> Result<HtlcVerdict
 mod tests {
     use super::*;
 
-    const NEW: Dialect = Dialect { profile: Profile::V26_06, deprecated_ok: false };
+    fn dialect(release: &str, deprecated_ok: bool) -> Dialect {
+        Dialect { profile: release.parse().expect("a release"), deprecated_ok }
+    }
+
+    fn new() -> Dialect {
+        dialect("v26.06", false)
+    }
 
     fn parse(result: &str, dialect: Dialect) -> Result<Answer, String> {
         let response = format!(r#"{{"jsonrpc":"2.0","id":"x","result":{result}}}"#);
@@ -159,15 +165,15 @@ mod tests {
     #[test]
     fn verdicts_are_read() {
         let key = "00".repeat(32);
-        assert_eq!(verdict(r#"{"result":"continue"}"#, NEW), HtlcVerdict::Continue);
+        assert_eq!(verdict(r#"{"result":"continue"}"#, new()), HtlcVerdict::Continue);
         let resolve = format!(r#"{{"result":"resolve","payment_key":"{key}"}}"#);
-        assert_eq!(verdict(&resolve, NEW), HtlcVerdict::Resolve([0; 32]));
+        assert_eq!(verdict(&resolve, new()), HtlcVerdict::Resolve([0; 32]));
         let fail = r#"{"result":"fail","failure_message":"2002"}"#;
-        assert_eq!(verdict(fail, NEW), HtlcVerdict::Fail(vec![0x20, 2]));
+        assert_eq!(verdict(fail, new()), HtlcVerdict::Fail(vec![0x20, 2]));
         let onion = r#"{"result":"fail","failure_message":"2002","failure_onion":"0102"}"#;
         let expected = HtlcVerdict::FailWith { onion: vec![1, 2], had_message: true };
-        assert_eq!(verdict(onion, NEW), expected);
-        let manual = Dialect { profile: Profile::Manual, ..NEW };
+        assert_eq!(verdict(onion, new()), expected);
+        let manual = dialect("manual", false);
         assert_eq!(verdict(onion, manual), HtlcVerdict::Fail(vec![0x20, 2]), "it has no onions");
     }
 
@@ -177,13 +183,13 @@ mod tests {
         let result = format!(
             r#"{{"result":"fail","failure_message":"","payload":"0202","forward_to":"{forward_to}","extra_tlvs":"fd010101ff","invoice_msat":"5sat"}}"#
         );
-        let answer = parse(&result, NEW).expect("all of it is right");
+        let answer = parse(&result, new()).expect("all of it is right");
         assert_eq!(answer.payload, Some(vec![2, 2]));
         assert_eq!(answer.forward_to, Some(ChannelId([0x11; 32])));
         assert_eq!(answer.extra_tlvs.expect("there are some").encode(), [0xfd, 1, 1, 1, 0xff]);
         assert_eq!(answer.invoice_msat, Some(5000));
 
-        let old = Dialect { profile: Profile::V0_10, deprecated_ok: false };
+        let old = dialect("v0.10", false);
         let answer = parse(&result, old).expect("what is not known is not looked at");
         assert_eq!(
             answer,
@@ -195,10 +201,10 @@ mod tests {
     fn older_releases_fail_with_less() {
         let fail = r#"{"result":"fail","failure_code":16399}"#;
         let temporary = HtlcVerdict::Fail(vec![0x20, 2]);
-        for profile in [Profile::Manual, Profile::V0_10, Profile::V23_02] {
-            assert_eq!(verdict(fail, Dialect { profile, deprecated_ok: false }), temporary, "{profile}");
+        for release in ["manual", "v0.10", "v23.02"] {
+            assert_eq!(verdict(fail, dialect(release, false)), temporary, "{release}");
         }
-        let deprecated = Dialect { profile: Profile::V23_02, deprecated_ok: true };
+        let deprecated = dialect("v23.02", true);
         assert_eq!(verdict(fail, deprecated), HtlcVerdict::Fail(vec![0x40, 0x0f]));
     }
 
@@ -235,7 +241,7 @@ mod tests {
                 r#"Plugin specified an invalid 'payment_key': "resolve","payment_key":"00"}}"#.to_owned(),
             ),
         ] {
-            assert_eq!(parse(result, NEW), Err(text));
+            assert_eq!(parse(result, new()), Err(text));
         }
     }
 }
