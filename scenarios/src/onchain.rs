@@ -179,13 +179,14 @@ fn hold_ours(call: &Call) -> Reply {
 pub(crate) fn revoked_commitment() -> Scenario {
     let net = || {
         let holder = Mock::hook("htlc_accepted").reply(hold_ours).named("holder");
-        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder)
+        Net::line(["l1", "l2"]).feerates(FEERATES).mount("l2", holder).mount("l2", watcher())
     };
     Scenario::new(
         "a side that closes with a revoked commitment loses everything, an HTLC among it",
         net,
         |net| Box::pin(punish(net)),
     )
+    .golden_view("l2", "watcher", of_the_chain)
 }
 
 async fn punish(net: &Net) -> Result {
@@ -197,6 +198,11 @@ async fn punish(net: &Net) -> Result {
     heard(net, "l2", "holder", "htlc_accepted", 2).await?;
     let revoked = l1.rpc("dev-sign-last-tx", json!([l2.id()])).await?;
     send(&[&l1, &l2], 1_000_000, "which revokes it").await?;
+    let look = || async {
+        let channel = l2.channel(&l1).await?;
+        Ok::<_, leyden::Error>(seen(channel["to_us_msat"].clone(), |msat| *msat == 301_000_000))
+    };
+    eventually("l2 has both payments for good", look).await?;
     l1.stop().await?;
     net.bitcoind().rpc("sendrawtransaction", json!([revoked["tx"]])).await?;
     net.bitcoind().generate_block(1).wait_for_mempool(1).await?;

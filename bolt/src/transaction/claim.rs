@@ -111,7 +111,10 @@ impl ChannelKeys {
             output: vec![TxOut { value: Amount::ZERO, script_pubkey: destination.into() }],
         };
         let weight = transaction.weight().to_wu() + 2 + spend.witness_weight();
-        let fee = |feerate: u32| u64::from(feerate) * weight / 1000;
+        // lightningd does not count what stands beside signature and script: at the lowest rate that would not be relayed.
+        let counted = weight - spend.element_weight();
+        let lowest = u64::from(FEERATE_FLOOR_PER_KW) * weight / 1000;
+        let fee = |feerate: u32| (u64::from(feerate) * counted / 1000).max(lowest);
         let dust = terms.config(Side::Local).dust_limit_satoshis;
         let left = amount_sat.checked_sub(fee(feerate_per_kw)).filter(|left| *left >= dust);
         let left = left.or_else(|| amount_sat.checked_sub(fee(FEERATE_FLOOR_PER_KW)))?;
@@ -241,9 +244,13 @@ impl Spend {
     }
 
     fn witness_weight(&self) -> u64 {
-        let element = self.element.as_ref().map_or(0, |element| 1 + element.len() as u64);
+        let length = u64::from(self.element.is_some());
         let script = if self.key_hash { 0 } else { 1 + self.script.len() as u64 };
-        1 + 1 + SIGNATURE_WEIGHT + element + script
+        1 + 1 + SIGNATURE_WEIGHT + length + self.element_weight() + script
+    }
+
+    fn element_weight(&self) -> u64 {
+        self.element.as_ref().map_or(0, |element| element.len() as u64)
     }
 
     fn witness(&self, transaction: &Transaction, input: usize, amount: Amount) -> Witness {

@@ -18,6 +18,7 @@ impl State {
         for (index, tx) in (0..).zip(&block.txdata) {
             self.filter_tx(TxLocation { height, index }, tx);
         }
+        self.tell_closed_channels();
         self.gossip_spends(height);
     }
 

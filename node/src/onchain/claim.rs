@@ -1,16 +1,13 @@
 //! Transactions for outputs of a closed channel: made when they can be in the next block (`onchain_control.c:create_onchain_tx`).
 
 use super::names::TxKind;
-use super::tracked::{Means, Proposal};
+use super::tracked::{Means, Proposal, TrackedOutput};
 use crate::chain::broadcast::Broadcast;
-use crate::chain::feerates::Purpose;
 use crate::event::LogLevel;
 use crate::state::State;
 use bitcoin::Transaction;
 use bitcoin::consensus::encode::serialize_hex;
-
-/// For what has time, lightningd looks so many blocks ahead.
-const SLOW_BLOCKS: u32 = 300;
+use leyden_bolt::transaction::Side;
 
 /// Why nothing was sent for an output.
 pub(super) enum NotSent {
@@ -50,7 +47,8 @@ impl State {
         if let Some(sent) = self.unconfirmed_spend_of(output.outpoint) {
             return Some(Ok(sent));
         }
-        let feerate = self.claim_feerate(kind);
+        let our_delay = u32::from(tracker.case().terms.config(Side::Local).to_self_delay);
+        let feerate = self.claim_feerate(kind, output, tracker.closing_height(), our_delay);
         match means {
             Means::Ignore => None,
             Means::Claim(claim) => {
@@ -71,11 +69,19 @@ impl State {
         }
     }
 
-    fn claim_feerate(&self, kind: TxKind) -> u32 {
-        let known = match kind {
-            TxKind::OurPenaltyTx => self.feerate(Purpose::Penalty),
-            TxKind::OurDelayedReturnToWallet => self.feerate_for_deadline(SLOW_BLOCKS),
-            _ => self.feerate(Purpose::HtlcResolution),
+    /// The rate to be in a block before it is too late (`feerate_for_target`).
+    fn claim_feerate(&self, kind: TxKind, output: &TrackedOutput, closed_at: u32, our_delay: u32) -> u32 {
+        let deadline = match kind {
+            TxKind::OurPenaltyTx => closed_at + our_delay,
+            TxKind::OurDelayedReturnToWallet => return self.feerate_floor(),
+            TxKind::TheirHtlcFulfillToUs | TxKind::OurHtlcSuccessTx => output.expiry().saturating_sub(1),
+            _ => output.expiry(),
+        };
+        let known = match deadline.checked_sub(self.topology.height()) {
+            Some(201..) => None,
+            Some(101..) => Some(self.feerate_floor()),
+            Some(blocks) => self.feerate_for_deadline(blocks.max(1)),
+            None => self.feerate_for_deadline(1),
         };
         known.unwrap_or(0).max(self.feerate_floor())
     }

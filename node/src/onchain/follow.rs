@@ -1,6 +1,7 @@
 //! The node's side of channels that are closed on the chain: it begins to follow one, tells it of blocks, and does what it asks for
 //! (`lightningd/onchain_control.c`).
 
+use super::News;
 use super::effect::Effect;
 use super::tracker::Tracker;
 use crate::chain::watch::Watcher;
@@ -20,8 +21,33 @@ impl State {
         if self.onchain.get(&dbid).is_some_and(known) {
             return;
         }
-        self.record_channel_close(dbid, tx, height);
-        self.follow_closed_channel(dbid, tx, height);
+        self.spend_is_seen_again(dbid);
+        self.unwatch_all(Watcher::Onchain(dbid));
+        self.watch_with_outputs(dbid, tx);
+        self.onchain.news.push((dbid, News::Closed { tx: tx.clone(), height }));
+    }
+
+    /// The block is through: tells closed channels what it has for them.
+    pub(crate) fn tell_closed_channels(&mut self) {
+        for (dbid, news) in std::mem::take(&mut self.onchain.news) {
+            match news {
+                News::Closed { tx, height } => {
+                    self.record_channel_close(dbid, &tx, height);
+                    self.follow_closed_channel(dbid, &tx, height);
+                }
+                News::Spent { outpoint, tx, input, height } => {
+                    self.tell_of_spend(dbid, outpoint, &tx, input, height);
+                }
+            }
+        }
+    }
+
+    /// lightningd begins anew with a channel that it had followed before, and says so.
+    fn spend_is_seen_again(&mut self, dbid: u64) {
+        if self.channels.get(dbid).is_some_and(|channel| channel.state == ChannelState::Onchain) {
+            let seen = ChannelState::FundingSpendSeen;
+            self.channel_state(dbid, seen, Cause::Unknown, "Onchain funding spend");
+        }
     }
 
     /// Takes up again what was followed when the node stopped (`onchaind_replay_channels`).
@@ -39,6 +65,8 @@ impl State {
             let text = format!("Restarting onchaind ({}): closed in block {height}", channel.state);
             let source = channel.log_source();
             self.log(LogLevel::Info, &source, &text);
+            self.spend_is_seen_again(dbid);
+            self.watch_with_outputs(dbid, &tx);
             self.follow_closed_channel(dbid, &tx, height);
             self.replay(dbid, height, u32::MAX);
         }
@@ -79,22 +107,26 @@ impl State {
         input: usize,
         height: u32,
     ) {
+        // Its outputs may be spent in this very block.
+        self.watch_with_outputs(dbid, tx);
+        self.onchain.news.push((dbid, News::Spent { outpoint: spent, tx: tx.clone(), input, height }));
+    }
+
+    fn tell_of_spend(&mut self, dbid: u64, spent: OutPoint, tx: &Transaction, input: usize, height: u32) {
         let Some(tracker) = self.onchain.get_mut(&dbid) else { return };
-        if tracker.output_spent(spent, tx, input, height) {
-            self.watch_with_outputs(dbid, tx);
+        if !tracker.output_spent(spent, tx, input, height) {
+            self.unwatch_with_outputs(dbid, tx);
         }
         self.carry_out(dbid);
     }
 
     fn follow_closed_channel(&mut self, dbid: u64, tx: &Transaction, height: u32) {
         let Some(case) = self.case_of(dbid) else { return };
-        self.unwatch_all(Watcher::Onchain(dbid));
-        self.onchain.insert(dbid, Tracker::new(case, tx, height));
+        self.onchain.trackers.insert(dbid, Tracker::new(case, tx, height));
         self.carry_out(dbid);
         if self.channels.get(dbid).is_some_and(|channel| channel.state != ChannelState::Onchain) {
             self.channel_state(dbid, ChannelState::Onchain, Cause::Unknown, "Onchain init reply");
         }
-        self.watch_with_outputs(dbid, tx);
         let Some(tracker) = self.onchain.get_mut(&dbid) else { return };
         tracker.begin(tx);
         let headline = format!("billboard perm: {}", tracker.headline());
@@ -108,7 +140,8 @@ impl State {
             for (index, input) in tx.input.iter().enumerate() {
                 let outpoint = input.previous_output;
                 if self.onchain.get(&dbid).is_some_and(|tracker| tracker.follows(outpoint)) {
-                    self.onchain_output_spent(dbid, outpoint, &tx, index, at);
+                    self.watch_with_outputs(dbid, &tx);
+                    self.tell_of_spend(dbid, outpoint, &tx, index, at);
                 }
             }
         }
@@ -117,7 +150,7 @@ impl State {
     /// Something of it is no longer in the chain. What is left is gone through from the beginning; without the closing transaction
     /// there is nothing, until the funding output is spent again.
     fn closed_channel_reorganized(&mut self, dbid: u64, txid: Txid) {
-        let Some(tracker) = self.onchain.remove(&dbid) else { return };
+        let Some(tracker) = self.onchain.trackers.remove(&dbid) else { return };
         self.unwatch_all(Watcher::Onchain(dbid));
         if let Some(source) = self.channels.get(dbid).map(crate::channel::LocalChannel::log_source) {
             self.log(LogLevel::Unusual, &source, "Chain reorganization!");
@@ -129,6 +162,7 @@ impl State {
             return;
         }
         let Some(tx) = self.stored_tx(closing) else { return };
+        self.watch_with_outputs(dbid, &tx);
         self.follow_closed_channel(dbid, &tx, tracker.closing_height());
         self.replay(dbid, tracker.closing_height(), removed);
     }
@@ -139,6 +173,15 @@ impl State {
         self.watch_tx(txid, watcher);
         for (vout, _) in (0..).zip(&tx.output) {
             self.watch_output(OutPoint { txid, vout }, watcher);
+        }
+    }
+
+    /// A transaction did not matter.
+    fn unwatch_with_outputs(&mut self, dbid: u64, tx: &Transaction) {
+        let (txid, watcher) = (tx.compute_txid(), Watcher::Onchain(dbid));
+        self.unwatch_tx(txid, watcher);
+        for (vout, _) in (0..).zip(&tx.output) {
+            self.unwatch_output(OutPoint { txid, vout }, watcher);
         }
     }
 
@@ -170,7 +213,7 @@ impl State {
                 if let Some(source) = self.channels.get(dbid).map(crate::channel::LocalChannel::log_source) {
                     self.log(LogLevel::Info, &source, "onchaind complete, forgetting peer");
                 }
-                self.onchain.remove(&dbid);
+                self.onchain.trackers.remove(&dbid);
                 self.delete_channel(dbid, false);
             }
         }

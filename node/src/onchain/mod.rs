@@ -27,8 +27,34 @@ mod stories;
 pub(crate) mod tracked;
 pub(crate) mod tracker;
 
+use bitcoin::{OutPoint, Transaction};
 use std::collections::BTreeMap;
 use tracker::Tracker;
 
-/// Channels that are closed on the chain, by their number in the database.
-pub(crate) type ClosedChannels = BTreeMap<u64, Tracker>;
+/// Channels that are closed on the chain.
+#[derive(Default)]
+pub(crate) struct ClosedChannels {
+    /// By their number in the database.
+    trackers: BTreeMap<u64, Tracker>,
+    /// What the block that is being looked at has for them. lightningd's onchaind hears of it when lightningd is through
+    /// with the block.
+    news: Vec<(u64, News)>,
+}
+
+/// What a block has for a closed channel.
+enum News {
+    /// This transaction closed it.
+    Closed { tx: Transaction, height: u32 },
+    /// Input `input` of a transaction spends an output that may come of it.
+    Spent { outpoint: OutPoint, tx: Transaction, input: usize, height: u32 },
+}
+
+impl ClosedChannels {
+    fn get(&self, dbid: &u64) -> Option<&Tracker> {
+        self.trackers.get(dbid)
+    }
+
+    fn get_mut(&mut self, dbid: &u64) -> Option<&mut Tracker> {
+        self.trackers.get_mut(dbid)
+    }
+}

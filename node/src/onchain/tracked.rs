@@ -78,6 +78,11 @@ impl TrackedOutput {
         format!("{}/{}", self.tx_kind, self.kind)
     }
 
+    /// From which block on the payer of an HTLC may take it back; 0 if it is none.
+    pub(super) fn expiry(&self) -> u32 {
+        self.htlc.map_or(0, |htlc| htlc.cltv_expiry)
+    }
+
     /// How deep its block has to be for the proposal.
     pub(super) fn depth_required(&self) -> Option<u32> {
         self.proposal.as_ref().map(|proposal| proposal.block.saturating_sub(self.height))
