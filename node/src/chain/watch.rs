@@ -55,6 +55,16 @@ impl State {
         self.watches.outputs.insert((outpoint, watcher));
     }
 
+    /// Ends what [`State::watch_tx`] began.
+    pub(crate) fn unwatch_tx(&mut self, txid: Txid, watcher: Watcher) {
+        self.watches.txs.remove(&(txid, watcher));
+    }
+
+    /// Ends what [`State::watch_output`] began.
+    pub(crate) fn unwatch_output(&mut self, outpoint: OutPoint, watcher: Watcher) {
+        self.watches.outputs.remove(&(outpoint, watcher));
+    }
+
     /// Ends everything that `watcher` watches.
     pub(crate) fn unwatch_all(&mut self, watcher: Watcher) {
         self.watches.txs.retain(|(_, who), _| *who != watcher);
