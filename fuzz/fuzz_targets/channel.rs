@@ -193,15 +193,17 @@ impl World<'_> {
         let (fields, rest) = self.bytes.split_at(length);
         self.bytes = rest;
         let mut payload = [&self.channels[0].channel_id().0, fields].concat();
-        loop {
+        // A few fields and signatures: thousands of them would be padded one by one.
+        for _ in 0..32 {
             match ChannelMessage::decode(msg_type, &payload)? {
                 Ok(message) => return Some(message),
                 Err(MessageError::Truncated { expected, got, .. }) => {
-                    payload.resize(payload.len() + expected - got, 0)
+                    payload.resize(payload.len() + expected - got, 0);
                 }
                 Err(_) => return None,
             }
         }
+        None
     }
 }
 
