@@ -85,9 +85,8 @@ impl Node {
         async move {
             let look = || async {
                 let listed = node.rpc_at("listpeerchannels", json!({}), at).await?;
-                let ours = listed["channels"].as_array().into_iter().flatten();
-                let found =
-                    ours.filter(|channel| channel["short_channel_id"] == scid.as_str()).cloned().next();
+                let mut ours = listed["channels"].as_array().into_iter().flatten();
+                let found = ours.find(|channel| channel["short_channel_id"] == scid.as_str()).cloned();
                 Ok::<_, Error>(seen(found, |channel| {
                     channel.as_ref().is_some_and(|channel| {
                         channel["state"] == NORMAL && channel["updates"]["remote"].is_object()

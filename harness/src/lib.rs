@@ -59,6 +59,7 @@ pub mod env;
 pub mod error;
 pub mod event;
 mod finish;
+mod follow;
 mod fundchannel;
 pub mod jsonl;
 mod last_error;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -18,7 +17,7 @@ use crate::bitcoind::proxy::{self, Mocks};
 use crate::builder::{Line, NetBuilder};
 use crate::env::Settings;
 use crate::error::{Error, Result};
-use crate::event::EventKind;
+use crate::follow::{follow_chain, follow_mock};
 use crate::fundchannel::ChannelPlan;
 use crate::last_error::LastError;
 use crate::mock_chain::MockChain;
@@ -27,10 +26,6 @@ use crate::process::{Marker, ParentWatch, Watchdog};
 use crate::relay::Relays;
 use crate::run_dir::RunDir;
 use crate::timeline::{Events, Timeline};
-use crate::wait::every;
-
-/// How often bitcoind is asked for its tip, for all nodes together.
-const CHAIN_PACE: Duration = Duration::from_millis(20);
 
 /// bitcoind and Lightning nodes on regtest, in a directory of their own, until [`Net::finish`].
 ///
@@ -359,45 +354,6 @@ fn access(bitcoind: &Bitcoind) -> BitcoindAccess {
         password: password.to_owned(),
         dir: bitcoind.dir().to_owned(),
         cli: bitcoind.programs().bitcoin_cli.clone(),
-    }
-}
-
-/// Records new tips and tells the nodes, which would notice only when they next look by themselves.
-async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timeline) {
-    let mut tick = every(CHAIN_PACE);
-    let mut known = None;
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            // What was mined by the test itself is told at once.
-            () = bitcoind.mined() => {}
-        }
-        // A bitcoind that does not answer is the business of those who ask for an answer.
-        let Ok(hash) = bitcoind.best_block_hash().await else { continue };
-        if known == Some(hash) {
-            continue;
-        }
-        let Ok(height) = bitcoind.block_count().await else { continue };
-        timeline.record(None, EventKind::Block { height, hash: hash.to_string() });
-        if known.replace(hash).is_some() {
-            nodes.iter().for_each(Node::poke_chain);
-        }
-    }
-}
-
-/// As [`follow_chain`], with a chain that tells of its changes.
-async fn follow_mock(chain: MockChain, nodes: Vec<Node>, timeline: Timeline) {
-    let mut changes = chain.changes();
-    let mut known = None;
-    loop {
-        let hash = chain.best_block_hash();
-        if known.replace(hash) != Some(hash) {
-            let height = chain.block_count();
-            timeline.record(None, EventKind::Block { height, hash: hash.to_string() });
-        }
-        nodes.iter().for_each(Node::poke_chain);
-        // The chain cannot be gone: it is held here.
-        drop(changes.changed().await);
     }
 }
 

@@ -209,9 +209,10 @@ pub(crate) const COMMANDS: &[Row] = &[
 ];
 
 impl State {
-    /// The command called `name`, if it is the node's to serve: plugins may bring the methods of a Bitcoin backend.
+    /// The command called `name`, if it is the node's to serve: plugins may bring the methods of a Bitcoin backend, and those of bundled plugins
+    /// that are disabled.
     pub(crate) fn own_command(&self, name: &str) -> Option<&'static Row> {
-        find(name).filter(|_| self.plugins.method(name).is_none())
+        find(name).filter(|_| self.plugins.method(name).is_none() && !self.is_bundled_away(name))
     }
 }
 

@@ -59,7 +59,7 @@ impl Terms {
         let terms = self;
         let paid = terms.in_msat.checked_sub(terms.out_msat);
         let fee = self.fee_msat(policy);
-        if !paid.zip(fee).is_some_and(|(paid, fee)| paid >= fee) {
+        if paid.zip(fee).is_none_or(|(paid, fee)| paid < fee) {
             return Err(Refusal::new(FailureCode::FEE_INSUFFICIENT, &terms.in_msat.to_be_bytes()));
         }
         if terms.out_msat > policy.htlc_maximum_msat || terms.out_msat < policy.htlc_minimum_msat {

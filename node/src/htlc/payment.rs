@@ -104,7 +104,7 @@ impl State {
                     call.payment_hash, set.total_msat, part.total_msat
                 );
                 self.log_channel(call.key.dbid, LogLevel::Unusual, &text);
-                self.fail_set(&set, Some(final_incorrect_htlc_amount(call.amount_msat)));
+                self.fail_set(&set, Some(&final_incorrect_htlc_amount(call.amount_msat)));
             }
         }
     }
@@ -146,11 +146,11 @@ impl State {
     }
 
     /// Fails every part of a payment: with a message, or each with `incorrect_or_unknown_payment_details`.
-    fn fail_set(&mut self, set: &HtlcSet, message: Option<FailureMessage>) {
+    fn fail_set(&mut self, set: &HtlcSet, message: Option<&FailureMessage>) {
         for key in &set.parts {
             let amount = self.htlc(*key).map_or(0, |htlc| htlc.amount_msat);
             let message =
-                message.clone().unwrap_or_else(|| incorrect_or_unknown(amount, self.topology.height()));
+                message.cloned().unwrap_or_else(|| incorrect_or_unknown(amount, self.topology.height()));
             let text = format!("failing with {}", wire_name(code_of(&message)));
             self.log_channel(key.dbid, LogLevel::Debug, &text);
             self.fail_htlc(*key, &message);
@@ -160,7 +160,7 @@ impl State {
     /// The other parts of a payment have not come.
     pub(crate) fn htlc_set_timeout(&mut self, number: u64) {
         if let Some(set) = self.htlcs.sets.take(number) {
-            self.fail_set(&set, Some(bare(FailureCode::MPP_TIMEOUT)));
+            self.fail_set(&set, Some(&bare(FailureCode::MPP_TIMEOUT)));
         }
     }
 
@@ -199,7 +199,7 @@ impl State {
             self.log_main(LogLevel::Unusual, text);
         }
         let set = self.htlcs.sets.take(call.set).expect("it has just been looked for");
-        self.fail_set(&set, refusal.message());
+        self.fail_set(&set, refusal.message().as_ref());
         Verdict::Stop
     }
 

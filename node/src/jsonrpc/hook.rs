@@ -2,7 +2,6 @@
 //! (`lightningd/jsonrpc.c:rpc_command_hook_callback`).
 
 use super::RpcRequest;
-use crate::command;
 use crate::event::LogLevel;
 use crate::plugin::hook::{FilterKey, Subject, Verdict};
 use crate::state::State;
@@ -108,7 +107,7 @@ impl State {
         let params = envelope.params.ok_or("missing 'params'")?.to_owned();
         envelope.id.ok_or("missing 'id'")?;
         let method = json::bare(method);
-        if command::find(&method).is_none() && self.plugins.method(&method).is_none() {
+        if self.own_command(&method).is_none() && self.plugins.method(&method).is_none() {
             return Err(format!("redirected to unknown method '{method}'"));
         }
         if self.profile.rpc_needs_jsonrpc() && envelope.jsonrpc != Some(r#""2.0""#) {

@@ -12,7 +12,6 @@ mod filter;
 pub(crate) mod hook;
 pub(crate) mod socket;
 
-use crate::command;
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId, RpcInput};
 use crate::output::Output;
@@ -106,7 +105,7 @@ impl State {
     fn admit(&mut self, request: &mut RpcRequest) -> Result<(), RpcError> {
         let client = &mut request.client;
         client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
-        if command::find(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
+        if self.own_command(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
             let text = format!("Unknown command '{}'", request.method);
             return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
         }

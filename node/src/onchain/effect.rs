@@ -8,7 +8,7 @@ use bitcoin::{OutPoint, ScriptBuf, Txid};
 #[derive(Debug)]
 pub(crate) enum Effect {
     Log(LogLevel, String),
-    Movement(Movement),
+    Movement(Box<Movement>),
     /// Our balance on the peer's commitment, which the wallet can spend as it is.
     ToWallet {
         outpoint: OutPoint,

@@ -107,7 +107,7 @@ impl Tracker {
     /// A penalty brings more than was ours: the channel's own account is brought in line.
     fn adjust_for_penalty(&mut self, msat: u64) {
         for (credit_msat, debit_msat) in [(msat, 0), (0, msat)] {
-            self.effects.push(Effect::Movement(Movement::Channel(ChannelMove {
+            self.effects.push(Effect::Movement(Box::new(Movement::Channel(ChannelMove {
                 account: self.case.account,
                 tag: Tag::PenaltyAdj,
                 credit_msat,
@@ -115,7 +115,7 @@ impl Tracker {
                 payment_hash: None,
                 part: None,
                 fees_msat: 0,
-            })));
+            }))));
         }
     }
 
@@ -125,7 +125,7 @@ impl Tracker {
     }
 
     fn record(&mut self, chain: ChainMove) {
-        self.effects.push(Effect::Movement(Movement::Chain(chain)));
+        self.effects.push(Effect::Movement(Box::new(Movement::Chain(chain))));
     }
 }
 

@@ -141,8 +141,10 @@ fn asked(tracker: &mut Tracker) -> Vec<Effect> {
 /// The tags of the coins that move.
 fn tags(effects: &[Effect]) -> Vec<Tag> {
     let tag = |effect: &Effect| match effect {
-        Effect::Movement(Movement::Chain(chain)) => Some(chain.tag),
-        Effect::Movement(Movement::Channel(channel)) => Some(channel.tag),
+        Effect::Movement(movement) => Some(match &**movement {
+            Movement::Chain(chain) => chain.tag,
+            Movement::Channel(channel) => channel.tag,
+        }),
         _ => None,
     };
     effects.iter().filter_map(tag).collect()

@@ -26,8 +26,11 @@ pub(crate) struct SendpayWaiters {
 impl SendpayWaiters {
     /// Those who wait for this part, in the order in which they came.
     pub(super) fn take(&mut self, key: &PaymentKey) -> Vec<Client> {
-        let waiting = self.waiting.extract_if(.., |_, (waited, _)| waited == key);
-        waiting.map(|(_, (_, client))| client).collect()
+        let all = std::mem::take(&mut self.waiting);
+        let (theirs, others) = all.into_iter().partition(|(_, (waited, _))| waited == key);
+        self.waiting = others;
+        let theirs: BTreeMap<u64, (PaymentKey, Client)> = theirs;
+        theirs.into_values().map(|(_, client)| client).collect()
     }
 
     /// A client has hung up.

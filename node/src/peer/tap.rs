@@ -10,8 +10,11 @@ use std::sync::Arc;
 pub(super) struct Gate {
     way: Way,
     tap: Option<Arc<dyn WireTap>>,
-    held: Option<(Vec<u8>, Pin<Box<dyn Future<Output = Verdict> + Send>>)>,
+    held: Option<(Vec<u8>, Judging)>,
 }
+
+/// A verdict that takes its time.
+type Judging = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// What comes out of a gate: messages, and then perhaps the end.
 #[derive(Debug, Default, PartialEq, Eq)]

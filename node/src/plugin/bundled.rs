@@ -41,9 +41,21 @@ const BUNDLED: &[(&str, &str)] = &[
 impl State {
     /// The path of the bundled plugin that has this method.
     pub(crate) fn bundled_owner(&self, method: &str) -> Option<PathBuf> {
-        let owns = |(_, methods): &&(&str, &str)| methods.split(' ').any(|own| own == method);
-        let (name, _) = BUNDLED.iter().find(owns).filter(|_| self.profile.bundled_methods_are_known())?;
-        let path = Path::new(DIR).join(name);
-        (!self.plugins.cleared && !self.is_disabled(&path)).then_some(path)
+        let path = path_of(method).filter(|_| self.profile.bundled_methods_are_known())?;
+        (!self.is_away(&path)).then_some(path)
     }
+
+    /// Whether this method belongs to a bundled plugin that does not run.
+    pub(crate) fn is_bundled_away(&self, method: &str) -> bool {
+        path_of(method).is_some_and(|path| self.is_away(&path))
+    }
+
+    fn is_away(&self, bundled: &Path) -> bool {
+        self.plugins.cleared || self.is_disabled(bundled)
+    }
+}
+
+fn path_of(method: &str) -> Option<PathBuf> {
+    let owns = |(_, methods): &&(&str, &str)| methods.split(' ').any(|own| own == method);
+    BUNDLED.iter().find(owns).map(|(name, _)| Path::new(DIR).join(name))
 }

@@ -14,6 +14,7 @@ impl State {
     /// Sends a native notification to everybody who subscribed: first those who named the topic, then
     /// those who subscribed to `*` (`plugin.c:plugins_notify`; who did both hears it twice). Topics that the
     /// release does not have are not sent.
+    #[expect(clippy::needless_pass_by_value, reason = "fields are made for it, by json!")]
     pub(crate) fn notify(&mut self, topic: &str, fields: Value) {
         self.notify_text(topic, &fields.to_string());
     }
@@ -43,6 +44,7 @@ impl State {
     }
 
     /// Sends a native notification to one plugin, if it subscribed. Says whether it did.
+    #[expect(clippy::needless_pass_by_value, reason = "as above")]
     pub(crate) fn notify_one(&mut self, plugin: PluginId, topic: &str, fields: Value) -> bool {
         let star = self.profile.star_subscription();
         let wants = |plugin: &Plugin| plugin.subscribes(topic) || (star && plugin.subscribes("*"));

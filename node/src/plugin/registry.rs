@@ -1,7 +1,6 @@
 //! What a manifest is held against, and what comes of it for the node: names that are taken, features.
 
 use crate::chain::bitcoind::{BUILT_IN, METHODS};
-use crate::command;
 use crate::input::PluginId;
 use crate::options;
 use crate::state::{Phase, State};
@@ -66,7 +65,7 @@ impl Registry for Newcomer<'_> {
                 // Which are left for the built-in backend is settled when the node has started.
                 (self.state.phase > Phase::Manifests).then(|| format!("plugin {BUILT_IN}"))
             }
-            None => command::find(name).map(|_| "lightningd".to_owned()),
+            None => self.state.own_command(name).map(|_| "lightningd".to_owned()),
         }
     }
 

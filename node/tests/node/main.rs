@@ -11,6 +11,7 @@ mod payments;
 mod peer;
 mod program;
 mod psbts;
+mod rumours;
 mod running;
 mod socket;
 mod wallet;

@@ -151,16 +151,6 @@ impl RunningNode {
         self.ok("waitblockheight", json!([height])).await;
     }
 
-    /// Waits for a line of the log that has this in it.
-    pub(crate) async fn logged(&mut self, text: &str) {
-        next(&mut self.events, |event| match event {
-            Event::Log(line) if line.to_string().contains(text) => Some(()),
-            Event::Exited(exit) => panic!("the node ended before it logged {text:?}: {exit:?}"),
-            _ => None,
-        })
-        .await;
-    }
-
     /// Stops the node, and starts it again.
     pub(crate) async fn stop_and_restart(mut self) -> Self {
         self.ok("stop", json!({})).await;

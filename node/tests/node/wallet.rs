@@ -80,10 +80,7 @@ async fn coins_to_both_kinds_of_address_are_found_and_told() {
     };
     let outputs = node.outputs().await;
     for wanted in [expected(0, &bech32, 10_000), expected(1, &p2tr, 20_000)] {
-        assert!(
-            outputs.iter().any(|output| output.to_string() == wanted.to_string()),
-            "{outputs:?}\n{wanted}"
-        );
+        assert!(outputs.contains(&wanted), "{outputs:?}\n{wanted}");
     }
     assert_eq!(outputs.len(), 2);
 

@@ -182,7 +182,7 @@ impl State {
         match self.check_progress(&payment) {
             Ok(Progress::New) => {}
             Ok(_) => return self.give_up(number, GiveUp::NotSent(already_paid())),
-            Err(error) => return self.give_up(number, GiveUp::NotSent(injected(error))),
+            Err(error) => return self.give_up(number, GiveUp::NotSent(injected(&error))),
         }
         match self.pay_myself(payment, secret.as_ref()) {
             Ok(paid) => self.answer_paid(number, paid.preimage.unwrap_or_default(), paid.sent.amount_msat),

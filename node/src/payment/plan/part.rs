@@ -90,7 +90,7 @@ impl State {
             }
             Err(error) => {
                 self.forget_part(number, partid);
-                Err(injected(error))
+                Err(injected(&error))
             }
         }
     }
@@ -154,7 +154,7 @@ pub(super) fn already_paid() -> RpcError {
 }
 
 /// As xpay tells of an error of `injectpaymentonion` that it does not expect.
-pub(super) fn injected(error: RpcError) -> RpcError {
+pub(super) fn injected(error: &RpcError) -> RpcError {
     let text = json!({ "code": error.code, "message": error.message });
     RpcError::new(
         leyden_protocol::message::code::PLUGIN_ERROR,
