@@ -109,7 +109,7 @@ pub struct OpenRequest {
 pub struct Acceptance {
     /// How deep the funding has to be; 0 to trust the peer.
     pub minimum_depth: u32,
-    /// The script that we will close to, in place of [`OurSide::upfront_shutdown_script`].
+    /// The script that we will close to, in place of that of `OurSide`.
     pub upfront_shutdown_script: Option<ScriptBuf>,
     /// What the peer has to keep, in sat, in place of [`OurSide::reserve_sat`].
     pub reserve_sat: Option<u64>,
