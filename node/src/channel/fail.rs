@@ -22,13 +22,11 @@ impl State {
     pub(crate) fn fail_channel(&mut self, dbid: u64, cause: Cause, why: &str, error: Option<&str>) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         let (state, source, id) = (channel.state, channel.log_source(), channel.channel_id());
-        let reason = cause.name();
         channel.error.get_or_insert_with(|| error.unwrap_or(why).to_owned());
         channel.bolt.disconnected();
         channel.reestablished = false;
         let connection = channel.connection.take();
-        let text = format!("Peer permanent failure in {state}: {why} (reason={reason})");
-        self.log(LogLevel::Unusual, &source, &text);
+        self.warn_of_failure(&source, state, why, cause);
         if let Some((connection, error)) = connection.zip(error) {
             self.send_error(connection, id, error);
         }
@@ -39,6 +37,14 @@ impl State {
         if state < ChannelState::FundingSpendSeen {
             self.drop_to_chain(dbid);
         }
+    }
+
+    fn warn_of_failure(&mut self, source: &str, state: ChannelState, why: &str, cause: Cause) {
+        let mut text = format!("Peer permanent failure in {state}: {why}");
+        if self.profile.warns_of_channels_in_full() {
+            text.push_str(&format!(" (reason={})", cause.name()));
+        }
+        self.log(LogLevel::Unusual, source, &text);
     }
 
     /// Puts on the chain what ends a channel: what both sides agreed upon, or else our last commitment.
@@ -78,17 +84,23 @@ impl State {
         }
         let cause = if channel.closer.is_some() { Cause::Unknown } else { Cause::Onchain };
         let (state, source, txid) = (channel.state, channel.log_source(), tx.compute_txid());
-        let why = format!("Funding transaction spent: onchain txid {txid}");
+        let in_full = self.profile.warns_of_channels_in_full();
+        let mut why = "Funding transaction spent".to_owned();
+        if in_full {
+            why.push_str(&format!(": onchain txid {txid}"));
+        }
         channel.error.get_or_insert_with(|| why.clone());
         channel.bolt.disconnected();
         channel.connection = None;
-        let text = format!("Peer permanent failure in {state}: {why} (reason={})", cause.name());
-        self.log(LogLevel::Unusual, &source, &text);
+        self.warn_of_failure(&source, state, &why, cause);
         if state.wants_peer() {
             self.channel_state(dbid, ChannelState::AwaitingUnilateral, cause, &why);
         }
-        let text = format!("Not dropping our unilateral close onchain since we already saw {txid} confirm.");
-        self.log(LogLevel::Unusual, &source, &text);
+        if in_full {
+            let text =
+                format!("Not dropping our unilateral close onchain since we already saw {txid} confirm.");
+            self.log(LogLevel::Unusual, &source, &text);
+        }
         self.resolve_closes(dbid, std::slice::from_ref(tx));
         self.channel_state(dbid, ChannelState::FundingSpendSeen, cause, "Onchain funding spend");
         self.own_channel_gone(dbid);

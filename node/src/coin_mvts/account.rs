@@ -128,6 +128,17 @@ impl State {
         }
     }
 
+    /// An output of a closed channel went to the wallet, less a fee.
+    pub(crate) fn swept_movement(&mut self, debit: ChainMove, fee_msat: u64) {
+        if !self.profile.tells_withdrawals_by_output() {
+            return self.coin_movement(&Movement::Chain(debit));
+        }
+        let paid_msat = debit.debit_msat.saturating_sub(fee_msat);
+        for (tag, debit_msat) in [(Tag::ChainFees, fee_msat), (Tag::Withdrawal, paid_msat)] {
+            self.coin_movement(&Movement::Chain(ChainMove { tag, debit_msat, ..debit.clone() }));
+        }
+    }
+
     /// The channels of `balance_snapshot`, with our balance in msat.
     pub(super) fn channel_balances(&self) -> Vec<(ChannelId, u64)> {
         let balance = |channel: &LocalChannel| (channel.channel_id(), channel.bolt.balance_msat(Side::Local));

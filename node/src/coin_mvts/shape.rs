@@ -184,13 +184,13 @@ impl State {
         fields
     }
 
-    /// Before v0.12: one tag, and nothing about what others have.
+    /// Before v0.12: one tag, and nothing about what others have, nor that ours is still to come.
     fn tag_form(&mut self, movement: &Movement, timestamp: u64) -> Option<Fields> {
-        let account = match movement {
-            Movement::Chain(chain) => chain.account,
-            Movement::Channel(channel) => channel.account,
+        let (account, tag) = match movement {
+            Movement::Chain(chain) => (chain.account, chain.tag),
+            Movement::Channel(channel) => (channel.account, channel.tag),
         };
-        if account == Account::External {
+        if account == Account::External || tag == Tag::DelayedToUs {
             return None;
         }
         let mut middle = Fields::new();

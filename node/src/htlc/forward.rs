@@ -90,8 +90,9 @@ impl State {
         let text = format!("Looking up channel by scid={wanted} to forward htlc_id={}", key.id);
         self.log_channel(key.dbid, LogLevel::Debug, &text);
         let Some(asked) = self.channels.by_scid(wanted) else {
-            let text = format!("No peer channel with scid={wanted}");
-            self.log_channel(key.dbid, LogLevel::Unusual, &text);
+            let level =
+                if self.profile.warns_of_channels_in_full() { LogLevel::Unusual } else { LogLevel::Debug };
+            self.log_channel(key.dbid, level, &format!("No peer channel with scid={wanted}"));
             return None;
         };
         let best = self.best_channel(asked, payload.amt_to_forward_msat);

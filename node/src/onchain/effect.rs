@@ -1,6 +1,6 @@
 //! What following a closed channel asks of the rest of the node (the messages from onchaind to lightningd).
 
-use crate::coin_mvts::movement::Movement;
+use crate::coin_mvts::movement::{ChainMove, Movement};
 use crate::event::LogLevel;
 use bitcoin::{OutPoint, ScriptBuf, Txid};
 
@@ -9,6 +9,11 @@ use bitcoin::{OutPoint, ScriptBuf, Txid};
 pub(crate) enum Effect {
     Log(LogLevel, String),
     Movement(Box<Movement>),
+    /// An output of the channel went to the wallet, less a fee.
+    Swept {
+        debit: Box<ChainMove>,
+        fee_msat: u64,
+    },
     /// Our balance on the peer's commitment, which the wallet can spend as it is.
     ToWallet {
         outpoint: OutPoint,

@@ -203,6 +203,7 @@ impl State {
         match effect {
             Effect::Log(level, text) => self.log_of_onchaind(dbid, level, &text),
             Effect::Movement(movement) => self.coin_movement(&movement),
+            Effect::Swept { debit, fee_msat } => self.swept_movement(*debit, fee_msat),
             Effect::ToWallet { outpoint, sat, script, height } => {
                 self.take_our_balance(dbid, outpoint, sat, &script, height);
             }

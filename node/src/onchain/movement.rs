@@ -62,9 +62,9 @@ impl Tracker {
 
     /// A transaction of ours has resolved an output: it comes into the channel's account, if it was not in it, and leaves it
     /// for the wallet.
-    pub(super) fn record_resolved_by_us(&mut self, place: usize, by: TxKind, txid: Txid, height: u32) {
+    pub(super) fn record_resolved_by_us(&mut self, place: usize, by: TxKind, tx: &Transaction, height: u32) {
         let TrackedOutput { tx_kind, kind, outpoint, sat, height: made_at, htlc, .. } = self.outputs[place];
-        let account = self.case.account;
+        let (account, txid) = (self.case.account, tx.compute_txid());
         let deposit = |tag| ChainMove::credit(account, tag, outpoint, sat, made_at);
         let withdrawal = |tag| ChainMove::debit(account, tag, outpoint, sat, txid, height);
         if matches!(tx_kind, TxKind::OurHtlcTimeoutTx | TxKind::OurHtlcSuccessTx) {
@@ -97,7 +97,9 @@ impl Tracker {
                 | TxKind::OurPenaltyTx
         );
         if to_wallet {
-            self.record(withdrawal(Tag::ToWallet));
+            let paid_sat: u64 = tx.output.iter().map(|output| output.value.to_sat()).sum();
+            let fee_msat = sat.saturating_sub(paid_sat) * 1000;
+            self.effects.push(Effect::Swept { debit: Box::new(withdrawal(Tag::ToWallet)), fee_msat });
         }
         if by == TxKind::OurPenaltyTx {
             self.adjust_for_penalty(sat * 1000);

@@ -48,7 +48,7 @@ impl Tracker {
         if matches!(kind, TxKind::OurHtlcTimeoutTx | TxKind::OurHtlcSuccessTx) {
             self.follow_second_stage(kind, tx, input, height);
         }
-        self.record_resolved_by_us(place, kind, txid, height);
+        self.record_resolved_by_us(place, kind, tx, height);
         true
     }
 

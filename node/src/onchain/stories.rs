@@ -135,7 +135,9 @@ impl Story {
 /// What is asked for, without the log and the coins.
 fn asked(tracker: &mut Tracker) -> Vec<Effect> {
     let effects = tracker.take_effects().into_iter();
-    effects.filter(|effect| !matches!(effect, Effect::Log(..) | Effect::Movement(_))).collect()
+    effects
+        .filter(|effect| !matches!(effect, Effect::Log(..) | Effect::Movement(_) | Effect::Swept { .. }))
+        .collect()
 }
 
 /// The tags of the coins that move.
@@ -145,6 +147,7 @@ fn tags(effects: &[Effect]) -> Vec<Tag> {
             Movement::Chain(chain) => chain.tag,
             Movement::Channel(channel) => channel.tag,
         }),
+        Effect::Swept { debit, .. } => Some(debit.tag),
         _ => None,
     };
     effects.iter().filter_map(tag).collect()

@@ -6,8 +6,10 @@ use crate::event::{LogLevel, LogLine};
 use crate::input::PluginId;
 use crate::output::Output;
 use crate::state::State;
+use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::{Envelope, Id, catalogue, json, message};
 use serde_json::{Map, Value, json};
+use std::str::FromStr;
 use std::time::UNIX_EPOCH;
 
 impl State {
@@ -236,9 +238,17 @@ fn log_fields(line: &LogLine, level: &str, has_timestamp: bool) -> Value {
         let timestamp = humantime::format_rfc3339_millis(line.time).to_string();
         fields.insert("timestamp".to_owned(), timestamp.into());
     }
-    fields.insert("source".to_owned(), line.source.clone().into());
+    fields.insert("source".to_owned(), without_peer(&line.source).into());
     fields.insert("log".to_owned(), line.text.clone().into());
     fields.into()
+}
+
+/// Plugins are not told about whose channel or connection it is.
+fn without_peer(source: &str) -> &str {
+    match source.split_once('-') {
+        Some((peer, rest)) if PublicKey::from_str(peer).is_ok() => rest,
+        _ => source,
+    }
 }
 
 fn plugin_fields(plugin: &Plugin) -> Value {

@@ -184,6 +184,13 @@ impl Profile {
         }
     }
 
+    /// Whether lightningd warns in full of what becomes of channels: which transaction spent one, for what reason one fails,
+    /// that a commitment is not needed any more, that an HTLC is to go through a channel that is not there.
+    #[must_use]
+    pub const fn warns_of_channels_in_full(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether `listpeers` shows the channels with each peer; newer releases have `listpeerchannels` for them.
     #[must_use]
     pub const fn lists_channels_with_peers(self) -> bool {

@@ -149,4 +149,10 @@ impl Profile {
             ],
         }
     }
+
+    /// Whether `pay` numbers the first part of a payment also if it is the whole of it; older releases give it no `partid`.
+    #[must_use]
+    pub const fn numbers_whole_payments(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
 }

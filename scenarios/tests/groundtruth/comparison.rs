@@ -118,7 +118,8 @@ fn both_orders(pair: &Pair<Vec<String>>) -> String {
     )
 }
 
-/// What a plugin hears, except for what comes when it likes: other people's commands, new blocks behind the first.
+/// What a plugin hears, except for what comes when it likes: other people's commands, new blocks behind the first, and
+/// what becomes of channels and payments.
 ///
 /// The part between the disconnect and the stop is left out: with a channel, lightningd connects again by itself.
 fn story(run: &Run, compared: &dyn Fn(&Value) -> bool) -> Vec<String> {
@@ -132,7 +133,7 @@ fn story(run: &Run, compared: &dyn Fn(&Value) -> bool) -> Vec<String> {
         }
         let is_late_block =
             kind.is("block_added") && steps.iter().any(|step: &String| step.contains("connect"));
-        if listens && compared(frame) && !is_late_block {
+        if listens && compared(frame) && !is_late_block && !kind.is_of_channels() {
             steps.push(step(&kind, frame));
         }
         listens &= !kind.is("disconnect");

@@ -3,6 +3,21 @@
 use serde_json::Value;
 use std::fmt;
 
+/// What is about channels, coins and payments.
+const OF_CHANNELS: [&str; 11] = [
+    "balance_snapshot",
+    "channel_opened",
+    "channel_state_changed",
+    "coin_movement",
+    "commitment_revocation",
+    "forward_event",
+    "htlc_accepted",
+    "invoice_payment",
+    "openchannel",
+    "sendpay_failure",
+    "sendpay_success",
+];
+
 /// A request of a method, or a notification of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kind {
@@ -19,6 +34,10 @@ impl Kind {
     /// How a plugin is run, which is no frame.
     pub(crate) fn start() -> Self {
         Self { word: "process", name: "start".to_owned() }
+    }
+
+    pub(crate) fn is_of_channels(&self) -> bool {
+        OF_CHANNELS.contains(&self.name.as_str())
     }
 
     pub(crate) fn is(&self, name: &str) -> bool {

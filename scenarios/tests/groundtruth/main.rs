@@ -2,11 +2,12 @@
 //!
 //! Frames are compared by kind: their members, the order and the nesting of these, their JSON types, and the values
 //! that do not differ from run to run. Then the order in which kinds come is compared. Two lists say what is left
-//! out: `not-compared.txt` (what the story cannot have, channels above all) and `differences.txt` (what is not equal).
+//! out: `not-compared.txt` (what the story cannot have) and `differences.txt` (what is not equal).
 
 mod comparison;
 mod kind;
 mod list;
+mod payments;
 mod recording;
 mod shape;
 mod story;

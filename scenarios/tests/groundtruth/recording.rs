@@ -76,6 +76,21 @@ impl Recording {
         self.release.ends_with("-deprecated-apis")
     }
 
+    /// Whether the story has a payment without an invoice.
+    pub(crate) fn has_keysend(&self) -> bool {
+        self.release == "v23.02.2"
+    }
+
+    /// Whether nodes tell at each start what they have.
+    pub(crate) fn has_balance_snapshot(&self) -> bool {
+        !self.release.starts_with("v0.10.1")
+    }
+
+    /// Whether it goes on until the coins of the channel that one side closed are in the wallet.
+    pub(crate) fn has_sweep(&self) -> bool {
+        self.release != "v23.02.2"
+    }
+
     /// Whether the nodes made their own `hsm_secret`.
     pub(crate) fn made_secrets(&self) -> bool {
         self.release != "v23.02.2"

@@ -1,5 +1,6 @@
 //! A frame without what differs from run to run.
 
+use crate::kind::Kind;
 use crate::recording::Run;
 use crate::writes;
 use regex::Regex;
@@ -13,11 +14,32 @@ static FORMS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         ("^[0-9a-f]{64}$", "<hash>"),
         (r"^\d{10}\.\d{9}$", "<seconds.nanoseconds>"),
         (r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "<iso time>"),
+        (r"^keysend-[\d.]+$", "keysend-<seconds.nanoseconds>"),
         (r"^127\.0\.0\.1:\d+$", "127.0.0.1:<port>"),
         (r"^(\$|/).*/regtest$", "<directory>/regtest"),
     ]
     .map(|(form, alias)| (Regex::new(form).expect("it is a regular expression"), alias))
     .into()
+});
+
+/// The same of frames about channels and payments, in which every amount and every id is of one run.
+static OF_CHANNELS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"^\d+msat$", "<number>msat"),
+        (r"^\d+x\d+x\d+$", "<short channel id>"),
+        (r"^[0-9a-f]{64}:\d+$", "<outpoint>"),
+        ("^lnbcrt", "<bolt11>"),
+        ("^([0-9a-f]{2}){3,}$", "<hex>"),
+    ]
+    .map(|(form, alias)| (Regex::new(form).expect("it is a regular expression"), alias))
+    .into()
+});
+
+/// What stands within texts.
+static IN_TEXTS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [(r"\b[0-9a-f]{64}\b", "<hash>"), (r"chan#\d+", "chan#<n>")]
+        .map(|(form, alias)| (Regex::new(form).expect("it is a regular expression"), alias))
+        .into()
 });
 
 /// Members whose values are of one run only.
@@ -29,11 +51,13 @@ const REQUEST: [&str; 4] = ["jsonrpc", "method", "id", "params"];
 
 /// A frame as text, so that equal frames of two runs are equal texts.
 pub(crate) fn of_frame(frame: &Value) -> String {
+    let is_of_channels = Kind::of(frame).is_of_channels();
     let mut shape = Map::new();
     for (name, value) in frame.as_object().expect("a frame is an object") {
         let value = match (name.as_str(), frame["method"].as_str()) {
             ("id", Some(_)) => json!(of_id(value)),
             ("params", Some("db_write")) => writes::of_params(value),
+            ("params", _) if is_of_channels => without_numbers(of_value(name, value)),
             _ => of_value(name, value),
         };
         shape.insert(name.clone(), value);
@@ -69,9 +93,29 @@ fn of_value(name: &str, value: &Value) -> Value {
         Value::String(text) => match FORMS.iter().find(|(form, _)| form.is_match(text)) {
             Some((_, alias)) => json!(alias),
             None if of_one_run => json!("<text>"),
-            None => value.clone(),
+            None => json!(without_ids(text)),
         },
         other => other.clone(),
+    }
+}
+
+/// A text with ids in it.
+fn without_ids(text: &str) -> String {
+    IN_TEXTS.iter().fold(text.to_owned(), |text, (form, alias)| form.replace_all(&text, *alias).into_owned())
+}
+
+fn without_numbers(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, without_numbers(value))).collect()
+        }
+        Value::Array(elements) => elements.into_iter().map(without_numbers).collect(),
+        Value::Number(_) => json!("<number>"),
+        Value::String(text) => {
+            let alias = OF_CHANNELS.iter().find(|(form, _)| form.is_match(&text)).map(|(_, alias)| *alias);
+            json!(alias.unwrap_or(&text))
+        }
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
-//! The recorded story again, as far as it needs no channel, played by embedded nodes.
+//! The recorded story again, played by embedded nodes.
 
+use crate::payments;
 use crate::recording::{Recording, Run, Told};
 use leyden::event::{Direction, EventKind};
 use leyden::{Backend, Mock, Net, Node, Profile, Reply, Result};
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 /// The plugin with every hook and topic, and the one with `db_write` alone.
 const ALL_HOOKS: &str = "all-hooks";
 const DB_WRITE: &str = "db-write";
+/// After so many blocks a node has its own coins of a channel that it closed alone (`watchtime-blocks` on regtest).
+const TO_SELF_DELAY: u32 = 5;
 
 /// Plays it as the recorded release.
 pub(crate) async fn play(recording: &Recording) -> Result<Told> {
@@ -17,9 +20,9 @@ pub(crate) async fn play(recording: &Recording) -> Result<Told> {
     for node in [&l1, &l2, &l3, &l4] {
         begin_anew(node, recording).await?;
     }
-    the_line(&net, [&l1, &l2, &l3]).await?;
+    the_line(&net, [&l1, &l2, &l3], recording).await?;
     the_writes(&net, &l4, recording.profile()).await?;
-    for node in [&l1, &l3, &l4] {
+    for node in [&l1, &l4] {
         node.stop().await?;
     }
     let runs = |node: &Node, plugin| runs(&net, node.name(), plugin, began);
@@ -60,15 +63,13 @@ async fn begin_anew(node: &Node, recording: &Recording) -> Result {
     node.start().await
 }
 
-async fn the_line(net: &Net, [l1, l2, l3]: [&Node; 3]) -> Result {
+async fn the_line(net: &Net, [l1, l2, l3]: [&Node; 3], recording: &Recording) -> Result {
     l1.connect(l2).await?;
     told(l2, "connect", 1).await?;
     l2.connect(l3).await?;
     net.bitcoind().generate_block(2).await?;
-    for (node, amount_msat, label) in [(l2, 10_000, "direct"), (l3, 20_000, "fwd")] {
-        node.rpc("invoice", json!({ "amount_msat": amount_msat, "label": label, "description": "d" }))
-            .await?;
-    }
+    net.join_nodes(&[l1, l2, l3]).await?;
+    payments::make([l1, l2, l3], recording).await?;
     l1.rpc("sendcustommsg", json!({ "node_id": l2.id(), "msg": "7777aabb" })).await?;
     told(l2, "custommsg", 1).await?;
     l1.rpc("disconnect", json!({ "id": l2.id(), "force": true })).await?;
@@ -76,7 +77,37 @@ async fn the_line(net: &Net, [l1, l2, l3]: [&Node; 3]) -> Result {
     l1.connect(l2).await?;
     told(l2, "connect", 3).await?;
     l2.restart().await?;
+    if recording.has_balance_snapshot() {
+        told(l2, "balance_snapshot", 3).await?;
+    }
+    l1.connect(l2).await?;
+    l2.wait_for_channel_state(l1, "CHANNELD_NORMAL").await?;
+    the_closes(net, [l1, l2, l3], recording).await?;
     l2.stop().await
+}
+
+/// One channel is closed by both sides, the other by one, while its peer is away.
+async fn the_closes(net: &Net, [l1, l2, l3]: [&Node; 3], recording: &Recording) -> Result {
+    let closed = l1.rpc("close", json!({ "id": l2.id() })).await?;
+    assert_eq!(closed["type"], "mutual", "{closed}");
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    l1.wait_for_channel_onchain(l2).await?;
+    l2.wait_for_channel_onchain(l1).await?;
+    net.generate_block(100).await?;
+    l3.stop().await?;
+    let closed = l2.rpc("close", json!({ "id": l3.id(), "unilateraltimeout": 1 })).await?;
+    assert_eq!(closed["type"], "unilateral", "{closed}");
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    l2.wait_for_channel_onchain(l3).await?;
+    if recording.has_sweep() {
+        net.generate_block(TO_SELF_DELAY).await?;
+        net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    }
+    net.sync_blockheight().await?;
+    let own = l1.rpc("newaddr", json!({ "addresstype": "bech32" })).await?;
+    l1.rpc("withdraw", json!({ "destination": own["bech32"], "satoshi": 100_000 })).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    net.sync_blockheight().await
 }
 
 async fn the_writes(net: &Net, l4: &Node, profile: Profile) -> Result {

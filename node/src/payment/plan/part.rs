@@ -63,9 +63,12 @@ impl State {
         hops: Vec<Hop>,
     ) -> Result<Option<(Payment, Refusal)>, RpcError> {
         let (session_key, base) = (self.new_secret_key(), self.base_expiry());
+        let numbers_whole = self.profile.numbers_whole_payments();
         let Some(plan) = self.plans.wanted(number) else { return Ok(None) };
         plan.attempts += 1;
-        let partid = plan.attempts;
+        let is_whole = hops.last().is_some_and(|last| last.amount_msat == plan.goal.amount_msat);
+        let has_number = numbers_whole || plan.attempts > 1 || !is_whole;
+        let partid = if has_number { plan.attempts } else { 0 };
         let payloads = plan.payloads(&hops, base);
         let created = OnionPacket::create(&session_key, &payloads, &plan.goal.payment_hash, PAYLOADS_LENGTH);
         let (packet, secrets) = created.map_err(|_| {
