@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const AMOUNT_MSAT: u64 = 100_000;
 
 /// Opens a channel to a node, and gives its payer and the way.
-async fn payer(chain: &MockChain, net: &Net, node: &Node) -> Result<(Node, Value)> {
+pub(crate) async fn payer(chain: &MockChain, net: &Net, node: &Node) -> Result<(Node, Value)> {
     let payer = peer_of(net, node);
     coins::fund(chain, &payer).await?;
     net.connect(&payer, node).await?;
@@ -24,7 +24,7 @@ async fn payer(chain: &MockChain, net: &Net, node: &Node) -> Result<(Node, Value
 }
 
 /// Lets a node be paid, and gives `complete`, or why it was not.
-async fn pay(chain: &MockChain, net: &Net, node: &Node) -> Result<String> {
+pub(crate) async fn pay(chain: &MockChain, net: &Net, node: &Node) -> Result<String> {
     let (payer, route) = payer(chain, net, node).await?;
     let invoice = node.rpc("invoice", json!([AMOUNT_MSAT, "label", "description"])).await?;
     let (hash, secret) = (&invoice["payment_hash"], &invoice["payment_secret"]);
@@ -42,7 +42,7 @@ fn failure(error: &leyden::Error) -> String {
 }
 
 /// Four nodes that answer a hook so.
-fn judged(chain: &MockChain, hook: &'static str, result: Value) -> Four {
+pub(crate) fn judged(chain: &MockChain, hook: &'static str, result: Value) -> Four {
     let reply = Reply::result(result);
     Four::on(chain).with_peers().mount(move || Mock::hook(hook).reply(reply.clone()).named("judge"))
 }

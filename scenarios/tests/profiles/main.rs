@@ -4,6 +4,7 @@
 //! `tests/groundtruth` holds whole frames against recordings; here is what differs, in words.
 
 mod chain;
+mod channels;
 mod coins;
 mod four;
 mod hooks;
@@ -41,6 +42,7 @@ rows! {
         rpc_command_payload rpc_command_replace;
     chain: db_write getchaininfo_params estimatefees sendrawtransaction;
     coins: coin_movement;
+    channels: channel_opened channel_state_changed commitment_revocation openchannel_result openchannel_amounts;
     htlcs: htlc_accepted_layout htlc_accepted_names htlc_accepted_fail htlc_accepted_modifiers invoice_payment_msat
         invoice_payment_without_result forward_event;
 }
