@@ -21,10 +21,11 @@ use std::process::ExitCode;
 /// A benchmark: its name, and what it does with as much effort.
 type Benchmark = (&'static str, fn(Effort) -> leyden::Result);
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
     ("round_trip", round_trip::compare),
     ("node_start", start::of_a_node),
     ("net_start", start::of_a_net),
+    ("channel", start::of_a_channel),
     ("payments", payment::sequential),
     ("memory", memory::per_node),
 ];

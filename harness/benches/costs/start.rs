@@ -1,9 +1,10 @@
-//! How long until a node answers, and until two of them are connected.
+//! How long until a node answers, until two of them are connected, and until they have a channel.
 
 use crate::contest::{self, Effort, take_turns, timed};
 use crate::node::{self, Access, Client};
 use crate::process::{Running, tell};
-use leyden::{Backend, Net, NetBuilder};
+use leyden::env::Settings;
+use leyden::{Backend, Net, NetBuilder, Units};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -105,5 +106,41 @@ pub(crate) fn of_a_net(effort: Effort) -> leyden::Result {
     )?;
     contest::compare("two connected nodes", &pair, "their bitcoind alone", &alone);
     contest::compare("their end", &ends.into(), "the end of bitcoind alone", &bare_ends.into());
+    Ok(())
+}
+
+/// Two nodes with a channel that is announced, from nothing: against the bitcoind that they need, and against two lightningds where
+/// there is one. Then twenty nodes in a line, until a payment has gone along it.
+pub(crate) fn of_a_channel(effort: Effort) -> leyden::Result {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let start = |net: NetBuilder, backend: Backend| -> leyden::Result<Duration> {
+        let (took, net) = timed(|| runtime.block_on(net.backend(backend).start()))?;
+        runtime.block_on(net.finish())?;
+        Ok(took)
+    };
+    let rounds = effort.of(ROUNDS / 3);
+    let mut embedded = || start(Net::line(["l1", "l2"]), Backend::Embedded);
+    let [pair, alone] =
+        take_turns(rounds, 1, [&mut embedded, &mut || start(Net::builder(), Backend::Embedded)])?;
+    contest::compare("two nodes with a channel", &pair, "their bitcoind alone", &alone);
+    if Backend::Lightningd.missing(&Settings::from_env()).is_none() {
+        let mut real = || start(Net::line(["l1", "l2"]), Backend::Lightningd);
+        let [pair, theirs] = take_turns(effort.of(3), 1, [&mut embedded, &mut real])?;
+        contest::compare("two nodes with a channel", &pair, "two lightningds with one", &theirs);
+    }
+    let along = || -> leyden::Result<Duration> {
+        let (took, net) = timed(|| {
+            runtime.block_on(async {
+                let nodes = (1..=20).map(|number| format!("l{number}"));
+                let net = Net::line(nodes).backend(Backend::Embedded).start().await?;
+                net.node("l1").pay(&net.node("l20"), 1_000.sat()).await?;
+                Ok(net)
+            })
+        })?;
+        runtime.block_on(net.finish())?;
+        Ok(took)
+    };
+    let [twenty, pair] = take_turns(effort.of(3), 1, [&mut || along(), &mut embedded])?;
+    contest::compare("a payment along twenty nodes", &twenty, "two nodes with a channel", &pair);
     Ok(())
 }
