@@ -1,10 +1,11 @@
 //! Invoices: the notification `invoice_creation`, and invoices that somebody else has written.
 
-use leyden::{Mock, Net, Result};
-use serde_json::json;
+use leyden::{Mock, Net, Node, Result};
+use serde_json::{Value, json};
 
 use crate::heard::heard;
 use crate::scenario::Scenario;
+use crate::socket::Client;
 
 pub(crate) fn invoice_created() -> Scenario {
     Scenario::new(
@@ -86,4 +87,64 @@ async fn sign_invoices(net: &Net) -> Result {
     assert!(again.code() == 900 && again.to_string().contains("Duplicate label"), "{again}");
     heard(net, "l1", "clerk", "invoice_creation", 1).await?;
     Ok(())
+}
+
+pub(crate) fn invoices_waited_for() -> Scenario {
+    Scenario::new(
+        "who waits for invoices is told of each that is made, paid, changed or deleted",
+        || Net::builder().nodes(["l1"]),
+        |net| Box::pin(wait_for_invoices(net)),
+    )
+}
+
+async fn wait_for_invoices(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    let (text, preimage) = ("a \"tip\"", "55".repeat(32));
+    let invoice = json!({"amount_msat": 5, "label": text, "description": "thanks", "preimage": preimage});
+    let (told, made) = wait_and("created", 1, &l1, "invoice", invoice).await?;
+    let bolt11 = &made["bolt11"];
+    assert_eq!(told, json!({"status": "unpaid", "label": text, "bolt11": bolt11}));
+    let late = l1.rpc("wait", json!(["invoices", "created", 0])).await?;
+    assert_eq!(late, json!({"subsystem": "invoices", "created": 1}));
+
+    let (told, paid) = wait_and("updated", 1, &l1, "pay", json!([bolt11])).await?;
+    assert_eq!(paid["payment_preimage"], preimage);
+    assert_eq!(told, json!({"status": "paid", "label": text}));
+
+    let forget = json!({"label": text, "status": "paid", "desconly": true});
+    let (told, forgotten) = wait_and("updated", 2, &l1, "delinvoice", forget).await?;
+    assert_eq!(forgotten.get("description"), None);
+    assert_eq!(told, json!({"label": text, "description": "thanks"}));
+
+    let (told, deleted) = wait_and("deleted", 1, &l1, "delinvoice", json!([text, "paid"])).await?;
+    assert_eq!(&deleted["bolt11"], bolt11);
+    assert_eq!(told, json!({"status": "paid", "label": text, "bolt11": bolt11}));
+    Ok(())
+}
+
+/// Waits for a count of invoices, and has a command done that raises it. Gives what the waiter is told of the invoice, and the
+/// command's result.
+async fn wait_and(
+    index: &str,
+    next: u64,
+    node: &Node,
+    method: &str,
+    params: Value,
+) -> Result<(Value, Value)> {
+    let mut client = Client::connect(node).await?;
+    let request = |id, method, params| {
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+    };
+    // A node takes up the requests of a connection in their order.
+    client.send(&request("waiter", "wait", json!(["invoices", index, next]))).await?;
+    client.send(&request("cause", method, params)).await?;
+    let (mut told, mut result) = (Value::Null, Value::Null);
+    for _ in 0..2 {
+        let answer: Value = serde_json::from_str(&client.next().await?)?;
+        assert_eq!(answer.get("error"), None);
+        let place = if answer["id"] == "waiter" { &mut told } else { &mut result };
+        *place = answer["result"].clone();
+    }
+    assert_eq!((&told["subsystem"], &told[index]), (&json!("invoices"), &json!(next)), "{told}");
+    Ok((told["invoices"].take(), result))
 }

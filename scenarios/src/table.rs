@@ -33,7 +33,7 @@ macro_rules! every_scenario {
             fees: feerates feerates_unknown feerates_by_name waitblockheight;
             logs: warning_and_log;
             topics: custom_topics every_topic balance_snapshot;
-            invoices: invoice_created invoice_signed;
+            invoices: invoice_created invoice_signed invoices_waited_for;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method dies_in_init important_plugin_dies fatal_error;
             shelf: shelf_of_starts shelf_of_methods shelf_of_commands shelf_of_peers;
             recovery: recovered;

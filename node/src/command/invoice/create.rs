@@ -161,8 +161,7 @@ impl Invoice {
             description: &self.description,
             features: invoice.features.as_be_bytes(),
         };
-        let profile = node.profile;
-        let created_index = store::insert(node.db(), profile, &new);
+        let created_index = node.insert_invoice(&new);
         node.expire_invoices();
         node.notify_of_invoice("invoice_creation", &self.label, &preimage, self.amount_msat);
         Ok(Issued {

@@ -52,12 +52,11 @@ impl Command for Delinvoice {
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let mut invoice = self.invoice;
         if self.description_only {
-            store::delete_description(node.db(), invoice.created_index);
+            node.delete_invoice_description(&invoice);
             // As lightningd does, the answer still has the old `updated_index`.
             invoice.description = None;
         } else {
-            let profile = node.profile;
-            store::delete(node.db(), profile, invoice.created_index);
+            node.delete_invoice(&invoice);
             node.tell_waiters_deleted(invoice.created_index);
         }
         let shown = invoice_json(node, &invoice);

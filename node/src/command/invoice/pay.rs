@@ -47,11 +47,8 @@ impl State {
     pub(crate) fn resolve_invoice(&mut self, created_index: i64, received_msat: u64) -> bool {
         self.expire_invoices();
         let invoice = store::numbered(self.stored(), created_index);
-        if invoice.is_none_or(|invoice| invoice.status != Status::Unpaid) {
-            return false;
-        }
-        let (profile, now) = (self.profile, self.unix_now());
-        store::resolve(self.db(), profile, created_index, received_msat, now);
+        let Some(invoice) = invoice.filter(|invoice| invoice.status == Status::Unpaid) else { return false };
+        self.mark_invoice_paid(&invoice, received_msat);
         self.tell_waiters_paid(created_index);
         true
     }

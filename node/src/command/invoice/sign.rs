@@ -77,8 +77,7 @@ impl Command for Createinvoice {
             description: &self.description,
             features: invoice.features.as_be_bytes(),
         };
-        let profile = node.profile;
-        let index = store::insert(node.db(), profile, &new);
+        let index = node.insert_invoice(&new);
         node.notify_of_invoice("invoice_creation", &self.label, &self.preimage, invoice.amount_msat);
         let stored = store::numbered(node.stored(), index).expect("it has just been stored");
         let shown = invoice_json(node, &stored);

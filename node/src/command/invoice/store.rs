@@ -1,13 +1,15 @@
 //! The table `invoices` (`wallet/invoices.c`), and how unpaid invoices expire.
 
+use super::list::unescaped;
 use crate::db::Db;
+use crate::indexes::{Index, Subsystem};
 use crate::input::Timer;
 use crate::output::Output;
 use crate::state::State;
 use crate::world::unix_seconds;
 use leyden_bolt::Features;
-use leyden_protocol::Profile;
 use rusqlite::{Row, ToSql};
+use serde_json::json;
 use std::time::Duration;
 
 /// The longest time for which the expiry timer is set; then it is set again.
@@ -173,64 +175,81 @@ pub(super) fn paid_after(db: &Db, pay_index: i64) -> Option<StoredInvoice> {
     db.rows(&select, &[&pay_index], StoredInvoice::read).pop()
 }
 
-/// Notes that an unpaid invoice is paid, at `now` in seconds since 1970.
-pub(super) fn resolve(db: &mut Db, profile: Profile, index: i64, received_msat: u64, now: i64) {
-    let pay_index = db.intvar("next_pay_index").unwrap_or(1);
-    db.set_intvar("next_pay_index", pay_index + 1);
-    let updated = if profile.counts_changes() { db.next_index("last_invoices_updated_index") } else { 0 };
-    let update = "UPDATE invoices SET state=?, pay_index=?, msatoshi_received=?, paid_timestamp=?, paid_txid=NULL, \
-                  paid_outnum=NULL, updated_index=? WHERE id=?;";
-    let row: [&dyn ToSql; 6] =
-        [&Status::Paid.stored(), &pay_index, &received_msat.cast_signed(), &now, &updated, &index];
-    db.exec(update, &row);
-}
-
-/// Deletes an invoice.
-pub(super) fn delete(db: &mut Db, profile: Profile, index: i64) {
-    db.exec("DELETE FROM invoices WHERE id=?;", &[&index]);
-    if profile.counts_changes() {
-        db.next_index("last_invoices_deleted_index");
-    }
-}
-
-/// Deletes the description of an invoice.
-pub(super) fn delete_description(db: &mut Db, index: i64) {
-    let updated = db.next_index("last_invoices_updated_index");
-    let update = "UPDATE invoices SET description = NULL, updated_index = ? WHERE ID = ?;";
-    db.exec(update, &[&updated, &index]);
-}
-
-/// Stores an invoice; gives its `created_index`, which is its number in releases that count none.
-pub(super) fn insert(db: &mut Db, profile: Profile, invoice: &NewInvoice<'_>) -> i64 {
-    // SQLite has no unsigned numbers; CLN stores the same bits.
-    let amount = invoice.amount_msat.map(u64::cast_signed);
-    let row: [&dyn ToSql; 9] = [
-        &invoice.payment_hash,
-        &invoice.preimage,
-        &Status::Unpaid.stored(),
-        &amount,
-        &invoice.label,
-        &invoice.expires_at,
-        &invoice.bolt11,
-        &invoice.description,
-        &invoice.features,
-    ];
-    if profile.counts_changes() {
-        let index = db.next_index("last_invoices_created_index");
-        let row: Vec<&dyn ToSql> = std::iter::once(&index as &dyn ToSql).chain(row).collect();
-        db.exec(&format!("INSERT INTO invoices (id, {NEW_COLUMNS}) VALUES (?, {NEW_VALUES});"), &row);
-        return index;
-    }
-    db.exec(&format!("INSERT INTO invoices ({NEW_COLUMNS}) VALUES ({NEW_VALUES});"), &row);
-    db.rows("SELECT MAX(id) FROM invoices", &[], |row| row.get(0)).pop().unwrap_or_default()
-}
-
 /// What is stored of a new invoice, and where.
 const NEW_COLUMNS: &str = "payment_hash, payment_key, state, msatoshi, label, expiry_time, pay_index, \
                            msatoshi_received, paid_timestamp, bolt11, description, features, local_offer_id";
 const NEW_VALUES: &str = "?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?, NULL";
 
 impl State {
+    /// Stores an invoice; gives its `created_index`, which is its number in releases that count none.
+    pub(super) fn insert_invoice(&mut self, invoice: &NewInvoice<'_>) -> i64 {
+        // SQLite has no unsigned numbers; CLN stores the same bits.
+        let amount = invoice.amount_msat.map(u64::cast_signed);
+        let row: [&dyn ToSql; 9] = [
+            &invoice.payment_hash,
+            &invoice.preimage,
+            &Status::Unpaid.stored(),
+            &amount,
+            &invoice.label,
+            &invoice.expires_at,
+            &invoice.bolt11,
+            &invoice.description,
+            &invoice.features,
+        ];
+        let about = || json!({ "status": Status::Unpaid.name(), "label": unescaped(invoice.label), "bolt11": invoice.bolt11 });
+        if let Some(index) = self.count_change(Subsystem::Invoices, Index::Created, about) {
+            let row: Vec<&dyn ToSql> = std::iter::once(&index as &dyn ToSql).chain(row).collect();
+            self.db()
+                .exec(&format!("INSERT INTO invoices (id, {NEW_COLUMNS}) VALUES (?, {NEW_VALUES});"), &row);
+            return index;
+        }
+        self.db().exec(&format!("INSERT INTO invoices ({NEW_COLUMNS}) VALUES ({NEW_VALUES});"), &row);
+        self.stored().rows("SELECT MAX(id) FROM invoices", &[], |row| row.get(0)).pop().unwrap_or_default()
+    }
+
+    /// Notes that an unpaid invoice is paid.
+    pub(super) fn mark_invoice_paid(&mut self, invoice: &StoredInvoice, received_msat: u64) {
+        let now = self.unix_now();
+        let pay_index = self.stored().intvar("next_pay_index").unwrap_or(1);
+        self.db().set_intvar("next_pay_index", pay_index + 1);
+        let updated = self.count_change(
+            Subsystem::Invoices,
+            Index::Updated,
+            || json!({ "status": Status::Paid.name(), "label": unescaped(&invoice.label) }),
+        );
+        let update = "UPDATE invoices SET state=?, pay_index=?, msatoshi_received=?, paid_timestamp=?, paid_txid=NULL, \
+                      paid_outnum=NULL, updated_index=? WHERE id=?;";
+        let row: [&dyn ToSql; 6] = [
+            &Status::Paid.stored(),
+            &pay_index,
+            &received_msat.cast_signed(),
+            &now,
+            &updated.unwrap_or(0),
+            &invoice.created_index,
+        ];
+        self.db().exec(update, &row);
+    }
+
+    /// Deletes an invoice.
+    pub(super) fn delete_invoice(&mut self, invoice: &StoredInvoice) {
+        self.db().exec("DELETE FROM invoices WHERE id=?;", &[&invoice.created_index]);
+        self.count_change(Subsystem::Invoices, Index::Deleted, || {
+            let label = unescaped(&invoice.label);
+            json!({ "status": invoice.status.name(), "label": label, "bolt11": invoice.bolt11 })
+        });
+    }
+
+    /// Deletes the description of an invoice.
+    pub(super) fn delete_invoice_description(&mut self, invoice: &StoredInvoice) {
+        let updated = self.count_change(
+            Subsystem::Invoices,
+            Index::Updated,
+            || json!({ "label": unescaped(&invoice.label), "description": invoice.description }),
+        );
+        let update = "UPDATE invoices SET description = NULL, updated_index = ? WHERE ID = ?;";
+        self.db().exec(update, &[&updated.unwrap_or(0), &invoice.created_index]);
+    }
+
     /// Marks unpaid invoices whose time is over, and sets the timer for the next one. It is also done before
     /// invoices are looked at, because an injected clock may have jumped.
     pub(crate) fn expire_invoices(&mut self) {
@@ -239,7 +258,7 @@ impl State {
         let due = "SELECT id FROM invoices WHERE state = ? AND expiry_time <= ? ORDER BY expiry_time, id";
         let due = self.stored().rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0));
         if self.profile.counts_changes() {
-            due.iter().for_each(|id| expire(self.db(), *id));
+            due.iter().for_each(|id| self.mark_invoice_expired(*id));
         } else if !due.is_empty() {
             self.mark_expired_invoices();
         }
@@ -260,14 +279,16 @@ impl State {
         self.db().exec(update, &[&Status::Expired.stored(), &Status::Unpaid.stored(), &now]);
     }
 
+    fn mark_invoice_expired(&mut self, id: i64) {
+        // As lightningd does, without saying which.
+        let about = || json!({ "status": Status::Expired.name() });
+        let updated = self.count_change(Subsystem::Invoices, Index::Updated, about);
+        let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
+        self.db().exec(update, &[&Status::Expired.stored(), &updated.unwrap_or(0), &id]);
+    }
+
     /// Seconds since 1970.
     pub(super) fn unix_now(&self) -> i64 {
         i64::try_from(unix_seconds((self.clock)())).unwrap_or(i64::MAX)
     }
-}
-
-fn expire(db: &mut Db, id: i64) {
-    let index = db.next_index("last_invoices_updated_index");
-    let update = "UPDATE invoices SET state = ?, updated_index = ? WHERE id = ?";
-    db.exec(update, &[&Status::Expired.stored(), &index, &id]);
 }
