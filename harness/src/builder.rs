@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::amount::Amount;
 use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
+use crate::crash::CrashRules;
 use crate::error::{Error, Result};
 use crate::fundchannel::ChannelPlan;
 use crate::mock_chain::MockChain;
@@ -271,6 +272,7 @@ impl NetBuilder {
                 Backend::Lightningd => Some(PortLease::take(&surroundings.settings)?),
                 Backend::Embedded => None,
             };
+            let crash = CrashRules::new(&plan.name, backend, &surroundings.timeline);
             let config = NodeConfig {
                 dir: node_dir(run_dir, &plan.name)?,
                 name: plan.name,
@@ -284,16 +286,17 @@ impl NetBuilder {
                 plugins: Vec::new(),
                 options: plan.options,
                 wire: WireRules::default(),
+                crash,
                 port: lease.as_ref().map(PortLease::port),
             };
             let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease);
             for (behind, at) in plan.plugins {
                 let installed = match behind {
-                    Behind::Plugin(plugin) => surroundings.install(node.name(), plugin),
+                    Behind::Plugin(plugin) => node.install(plugin),
                     Behind::Mock(mock) => {
                         let mock = MockPlugin::new(*mock);
                         node.remember(Mounted::new(mock.clone(), at));
-                        surroundings.install_mock(node.name(), &mock)
+                        node.install_mock(&mock)
                     }
                 };
                 node.start_with(installed.map_err(|error| error.at(at))?);

@@ -41,6 +41,8 @@ pub enum EventKind {
         /// What it said last.
         message: Option<String>,
     },
+    /// The node is stopped dead where the test has armed a crash: before its commit 7, for example.
+    Crash(String),
     /// The node logged a line.
     Log(LogLine),
     /// A plugin is run.
@@ -121,6 +123,7 @@ impl EventKind {
             Self::NodeLaunched
             | Self::NodeStarted { .. }
             | Self::NodeExited { .. }
+            | Self::Crash(_)
             | Self::Log(_)
             | Self::DbWrite(_)
             | Self::Block { .. }
@@ -153,6 +156,7 @@ impl fmt::Display for EventKind {
                 }
                 message.as_ref().map_or(Ok(()), |message| write!(f, ": {}", message.trim_end()))
             }
+            Self::Crash(point) => write!(f, "crashes {point}"),
             Self::Log(line) => line.fmt(f),
             Self::PluginLaunched { plugin, path, .. } => write!(f, "{plugin} launched: {}", path.display()),
             Self::Frame { plugin, direction, text } => write!(f, "{} {text}", direction.of(plugin)),

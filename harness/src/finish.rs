@@ -24,8 +24,9 @@ impl Net {
     ///
     /// * what was expected of mocks;
     /// * no BROKEN line in a log, unless [`broken_log`](crate::NetBuilder::broken_log) allows it;
-    /// * every node ended with exit code 0, unless it was [killed](Node::kill) or [`may_fail`](crate::NetBuilder::may_fail), and wrote no `crash.log`
-    ///   (with `may_fail` it may);
+    /// * every node ended with exit code 0, unless it was [killed](Node::kill), [crashed](Net::crash) or
+    ///   [`may_fail`](crate::NetBuilder::may_fail), and wrote no `crash.log` (with `may_fail` it may);
+    /// * every [crash](Net::crash) that was armed has happened, or was disarmed;
     /// * each database is what was shown of it, if [`replicate`](crate::NetBuilder::replicate) asks for that;
     /// * no process of the net lives on.
     ///
@@ -41,7 +42,9 @@ impl Net {
 
     async fn finish_at(mut self, at: &'static Location<'static>) -> Result {
         // A future that is dropped half way has asked for no checks; the net then ends as one that failed.
-        let mut complaints = self.stop_nodes(at).await;
+        let mut complaints: Vec<Error> =
+            self.nodes.iter().flat_map(|node| node.crash_rules().never_came()).collect();
+        complaints.extend(self.stop_nodes(at).await);
         complaints.extend(self.nodes.iter().flat_map(Node::unmet));
         complaints.extend(self.nodes.iter().flat_map(|node| broken_lines(node, at)));
         complaints.extend(self.nodes.iter().filter_map(|node| crash_log(node, at)));
@@ -119,9 +122,16 @@ fn unclean_end(node: &Node, at: &'static Location<'static>) -> Option<Error> {
     let wanted = node.life().wanted_ends.clone();
     let events = node.timeline().events();
     let ours = events.iter().filter(|event| event.node.as_deref() == Some(node.name()));
+    let mut crashes = false;
     let mut unclean = ours.filter_map(|event| match &event.kind {
-        EventKind::NodeExited { code, .. } if *code == Some(0) || wanted.contains(&event.seq) => None,
-        EventKind::NodeExited { .. } => Some(event.kind.to_string()),
+        EventKind::Crash(_) => {
+            crashes = true;
+            None
+        }
+        EventKind::NodeExited { code, .. } => {
+            let wanted = std::mem::take(&mut crashes) || *code == Some(0) || wanted.contains(&event.seq);
+            (!wanted).then(|| event.kind.to_string())
+        }
         _ => None,
     });
     let came = unclean.next()?;

@@ -61,6 +61,7 @@ fn describe(kind: &EventKind) -> (&'static str, Value) {
         EventKind::NodeLaunched => ("node-launched", json!({})),
         EventKind::NodeStarted { id, port } => ("node-started", json!({"id": id, "port": port})),
         EventKind::NodeExited { code, message } => ("node-exited", json!({"code": code, "message": message})),
+        EventKind::Crash(point) => ("crash", json!({"point": point})),
         EventKind::Log(log) => {
             ("log", json!({"level": log.level.name(), "source": log.source, "text": log.text}))
         }

@@ -27,6 +27,7 @@
 //! | `node`, `life`, `mounting`, `rpc`, `database` | [`Node`]: its RPC, log and database; starts and stops; plugins and mocks on it |
 //! | `fundchannel`, `channel`, `payment`, `amount` | channels: opened, waited for, paid through; [`Amount`]s with their unit |
 //! | `wire` | messages between an embedded node and its peers: held, lost, changed, cut at |
+//! | `crash` | [`Net::crash`]: a node stopped dead at a [`Commit`] or at a call of a [`Hook`] |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
@@ -54,6 +55,7 @@ pub mod backup;
 pub mod bitcoind;
 mod builder;
 mod channel;
+mod crash;
 mod database;
 pub mod env;
 pub mod error;
@@ -92,6 +94,7 @@ pub use amount::{Amount, Units};
 pub use backend::{Backend, Capability};
 pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
+pub use crash::{Commit, Crash, CrashPoint, CrashRule, Crashed, Hook};
 pub use error::{Error, Fault, Result};
 pub use fundchannel::{FundChannel, FundedChannel, JoinNodes};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, Respond, matching, mock};

@@ -162,7 +162,11 @@ impl Node {
     }
 
     /// Waits for its end at or after a place in the timeline; gives the end's place and the exit code.
-    async fn ended(&self, from: u64, at: &'static Location<'static>) -> Result<(u64, Option<i32>)> {
+    pub(crate) async fn ended(
+        &self,
+        from: u64,
+        at: &'static Location<'static>,
+    ) -> Result<(u64, Option<i32>)> {
         let name = self.name();
         let exited = |event: &Event| match event.kind {
             EventKind::NodeExited { code, .. } if event.node.as_deref() == Some(name) => {

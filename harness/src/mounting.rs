@@ -11,7 +11,7 @@ use leyden_mock_plugins::{Call, Mock, MockPlugin};
 use leyden_node::host::shortname;
 use serde_json::{Value, json};
 
-use crate::backend::{ConfiguredPlugin, Surroundings};
+use crate::backend::ConfiguredPlugin;
 use crate::error::{Error, Result};
 use crate::node::Node;
 use crate::plugin::{Code, Plugin};
@@ -42,30 +42,34 @@ pub(crate) fn verify(node: &str, mock: &MockPlugin, at: &'static Location<'stati
     })
 }
 
-impl Surroundings {
-    /// Makes the file by which a node knows a plugin.
+impl Node {
+    /// Makes the file by which it knows a plugin.
     #[track_caller]
-    pub(crate) fn install(&self, node: &str, plugin: Plugin) -> Result<ConfiguredPlugin> {
+    pub(crate) fn install(&self, plugin: Plugin) -> Result<ConfiguredPlugin> {
         let Plugin { code, name, options, important } = plugin;
         let exe = match code {
             Code::Exe(path) => executable(&path)?,
-            Code::Script(text) => self.relays.write_script(name.as_deref().unwrap_or_default(), &text)?,
+            Code::Script(text) => {
+                self.0.surroundings.relays.write_script(name.as_deref().unwrap_or_default(), &text)?
+            }
         };
         let name = name.unwrap_or_else(|| shortname(&exe));
-        let path = self.serve(node, name, Behind::Exe(exe))?;
+        let path = self.serve(name, Behind::Exe(exe))?;
         Ok(ConfiguredPlugin { path, important, options })
     }
 
-    /// Makes the file by which a node knows a mock.
+    /// Makes the file by which it knows a mock.
     #[track_caller]
-    pub(crate) fn install_mock(&self, node: &str, mock: &MockPlugin) -> Result<ConfiguredPlugin> {
-        let path = self.serve(node, mock.name().to_owned(), Behind::Mock(mock.clone()))?;
+    pub(crate) fn install_mock(&self, mock: &MockPlugin) -> Result<ConfiguredPlugin> {
+        let path = self.serve(mock.name().to_owned(), Behind::Mock(mock.clone()))?;
         Ok(ConfiguredPlugin { path, important: false, options: Vec::new() })
     }
 
     #[track_caller]
-    fn serve(&self, node: &str, name: String, behind: Behind) -> Result<PathBuf> {
-        self.relays.add(Served { timeline: self.timeline.clone(), node: node.to_owned(), name, behind })
+    fn serve(&self, name: String, behind: Behind) -> Result<PathBuf> {
+        let (timeline, node) = (self.timeline().clone(), self.name().to_owned());
+        let served = Served { timeline, node, name, behind, crash: self.crash_rules() };
+        self.0.surroundings.relays.add(served)
     }
 }
 
@@ -96,7 +100,7 @@ impl Node {
     /// If there is no such executable, or if the node refuses the plugin.
     #[track_caller]
     pub fn start_plugin(&self, plugin: Plugin) -> impl Future<Output = Result> + Send + use<> {
-        let installed = self.0.surroundings.install(self.name(), plugin);
+        let installed = self.install(plugin);
         let node = self.clone();
         let at = Location::caller();
         async move { node.start_installed(node.noted(installed)?, at).await }
@@ -143,8 +147,7 @@ impl Node {
     ) -> impl Future<Output = Result<MockGuard>> + Send + use<> {
         let node = self.clone();
         async move {
-            let installed =
-                node.0.surroundings.install_mock(node.name(), &mock).map_err(|error| error.at(at));
+            let installed = node.install_mock(&mock).map_err(|error| error.at(at));
             let installed = node.noted(installed)?;
             let path = installed.path.clone();
             node.remember(Mounted::new(mock.clone(), at));

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::backend::{Backend, Daemon, NodeConfig, Surroundings};
+use crate::crash::CrashRules;
 use crate::database;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
@@ -277,6 +278,10 @@ impl Node {
 
     pub(crate) fn wire_rules(&self) -> WireRules {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).wire.clone()
+    }
+
+    pub(crate) fn crash_rules(&self) -> CrashRules {
+        self.0.config.lock().unwrap_or_else(PoisonError::into_inner).crash.clone()
     }
 
     pub(crate) fn poke_chain(&self) {

@@ -6,6 +6,7 @@ use leyden_mock_plugins::MockPlugin;
 use leyden_node::host::Launch;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 
+use crate::crash::CrashRules;
 use crate::event::EventKind;
 use crate::tap::Tap;
 use crate::timeline::Timeline;
@@ -19,6 +20,7 @@ pub(crate) struct Served {
     pub(crate) node: String,
     pub(crate) name: String,
     pub(crate) behind: Behind,
+    pub(crate) crash: CrashRules,
 }
 
 /// What answers.
@@ -39,7 +41,7 @@ impl Served {
 
     /// A recorder for one run.
     pub(crate) fn tap(&self) -> Tap {
-        Tap::new(&self.timeline, &self.node, &self.name)
+        Tap::new(&self.timeline, &self.node, &self.name).crashing(&self.crash)
     }
 
     /// The node's ends of the pipes to a mock, and the run of the mock. `None` if an executable stands behind.

@@ -1,6 +1,7 @@
 //! The recorder on a plugin's stdio: it sits outside of the node, so that no node can bias it.
 //!
-//! A frame is recorded before it is forwarded. So whatever an answer answers stands before it in the timeline.
+//! A frame is recorded before it is forwarded. So whatever an answer answers stands before it in the timeline; and a node that is to crash
+//! at a frame does not live to read what comes behind.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use leyden_protocol::FrameReader;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::crash::CrashRules;
 use crate::event::{Direction, EventKind};
 use crate::timeline::Timeline;
 
@@ -18,12 +20,19 @@ pub struct Tap {
     timeline: Timeline,
     node: String,
     plugin: String,
+    crash: Option<CrashRules>,
 }
 
 impl Tap {
     /// A tap for one run of a plugin of a node.
     pub fn new(timeline: &Timeline, node: &str, plugin: &str) -> Self {
-        Self { timeline: timeline.clone(), node: node.to_owned(), plugin: plugin.to_owned() }
+        Self { timeline: timeline.clone(), node: node.to_owned(), plugin: plugin.to_owned(), crash: None }
+    }
+
+    /// A tap at whose frames the node may crash.
+    pub(crate) fn crashing(mut self, crash: &CrashRules) -> Self {
+        self.crash = Some(crash.clone());
+        self
     }
 
     /// The two pipes, with every byte unchanged and every frame recorded.
@@ -56,9 +65,13 @@ impl Recorder {
                 Ok(None) => return,
                 Ok(Some(text)) => {
                     let (plugin, direction) = (self.tap.plugin.clone(), self.direction);
-                    self.tap
-                        .timeline
-                        .record(Some(&self.tap.node), EventKind::Frame { plugin, direction, text });
+                    let crash = self.tap.crash.as_ref().filter(|crash| crash.is_armed());
+                    let told = crash.map(|crash| (crash.clone(), text.clone()));
+                    let frame = EventKind::Frame { plugin, direction, text };
+                    self.tap.timeline.record(Some(&self.tap.node), frame);
+                    if let Some((crash, text)) = told {
+                        crash.frame(&self.tap.plugin, direction, &text);
+                    }
                 }
                 Err(not_json) => {
                     self.frames = None;
@@ -131,7 +144,7 @@ impl<R> TappedStdout<R> {
     fn end(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.recorder.end();
-            let Tap { timeline, node, plugin } = &self.recorder.tap;
+            let Tap { timeline, node, plugin, .. } = &self.recorder.tap;
             timeline.record(Some(node), EventKind::PluginGone { plugin: plugin.clone() });
         }
     }

@@ -49,8 +49,8 @@ impl Timeline {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Adds an event at the end and wakes whoever waits. Never blocks for long; may be called from any thread.
-    pub fn record(&self, node: Option<&str>, kind: EventKind) {
+    /// Adds an event at the end, wakes whoever waits, and gives its place. Never blocks for long; may be called from any thread.
+    pub fn record(&self, node: Option<&str>, kind: EventKind) -> u64 {
         let mut events = self.locked();
         let seq = events.len() as u64;
         events.push(Arc::new(Event {
@@ -66,6 +66,7 @@ impl Timeline {
             *count = (*count).max(seq + 1);
             grows
         });
+        seq
     }
 
     /// How many events there are: the place of the next one. A wait from here sees only what is still to come.

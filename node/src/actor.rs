@@ -15,7 +15,7 @@ use crate::connections::ConnectionSource;
 use crate::crash;
 use crate::event::{Event, Exit};
 use crate::gossip::store;
-use crate::host::Host;
+use crate::host::{Death, Host, KillSwitch};
 use crate::input::{Input, PluginId, PluginInput, Timer};
 use crate::jsonrpc::socket;
 use crate::mailbox::Mailbox;
@@ -27,8 +27,6 @@ use crate::state::State;
 use crate::strerror::strerror;
 use leyden_protocol::frame::TERMINATOR;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -56,8 +54,16 @@ pub(crate) struct Actor {
     /// The built-in Bitcoin backend, if the node has it.
     backend: mpsc::UnboundedSender<(Question, Asker)>,
     backend_task: Option<JoinHandle<()>>,
-    /// Set from outside: the node is to stop dead.
-    killed: Arc<AtomicBool>,
+    /// Turned from outside: the node is to stop dead.
+    switch: KillSwitch,
+}
+
+/// How a node ends.
+enum End {
+    /// By itself, or by `stop`.
+    Exit(Exit),
+    /// It is stopped dead.
+    Dead(Death),
 }
 
 impl Actor {
@@ -67,7 +73,7 @@ impl Actor {
         host: Host,
         mailbox: Mailbox,
         inbox: mpsc::UnboundedReceiver<Input>,
-        killed: Arc<AtomicBool>,
+        switch: KillSwitch,
     ) -> Self {
         let (backend, questions) = mpsc::unbounded_channel();
         let serve =
@@ -89,34 +95,42 @@ impl Actor {
             peer_listener: None,
             backend,
             backend_task,
-            killed,
+            switch,
         }
     }
 
-    /// Runs the node until it ends. Gives `None` if it was killed.
+    /// Runs the node until it ends. Gives `None` if it was stopped dead.
     pub(crate) async fn run(mut self) -> Option<Exit> {
-        let exit = loop {
+        let end = loop {
             let Some(input) = self.next_input().await else { continue };
-            if self.is_killed() {
-                break None;
+            if let Some(death) = self.switch.turned() {
+                break End::Dead(death);
             }
             match input {
                 Input::Plugin(plugin, PluginInput::Bytes(bytes)) => self.cut(plugin, &bytes),
                 input => self.state.handle(input),
             }
-            if let Err(exit) = self.commit().await {
-                break exit;
-            }
+            let crashes = match self.commit().await {
+                Ok(crashes) => crashes,
+                Err(end) => break end,
+            };
             if let Some(exit) = self.release() {
-                break Some(exit);
+                break End::Exit(exit);
             }
+            if crashes {
+                break End::Dead(Death::Crashed);
+            }
+        };
+        let (exit, death) = match end {
+            End::Exit(exit) => (Some(exit), None),
+            End::Dead(death) => (None, Some(death)),
         };
         if exit.as_ref().is_some_and(Exit::is_signal) {
             let (dir, now) = (self.state.config.network_dir(), (self.state.clock)());
             // lightningd goes on without it, too.
             drop(crash::write(&dir, now, &self.state.log.book));
         }
-        self.wind_up(exit.is_none()).await;
+        self.wind_up(death).await;
         exit
     }
 
@@ -126,10 +140,6 @@ impl Actor {
         for input in self.state.plugin_frames(plugin, bytes).into_iter().rev() {
             self.queue.push_front(Input::Plugin(plugin, input));
         }
-    }
-
-    fn is_killed(&self) -> bool {
-        self.killed.load(Ordering::SeqCst)
     }
 
     async fn next_input(&mut self) -> Option<Input> {
@@ -265,17 +275,26 @@ impl Actor {
 
     /// Ends every task. A node that was killed writes nothing further; any other one first writes what it
     /// has released.
-    async fn wind_up(mut self, killed: bool) {
+    async fn wind_up(mut self, death: Option<Death>) {
         // Awaited below: whoever starts the node again finds its port and its socket free.
         let listeners = [self.rpc_listener.take(), self.peer_listener.take()];
         listeners.iter().flatten().for_each(JoinHandle::abort);
-        stop(&mut self.backend_task);
-        self.plugins.clear();
+        let asking = self.backend_task.take();
         let mut clients = self.clients.close_all();
         let mut peers = self.peers.close_all();
-        if killed {
+        let plugins = std::mem::take(&mut self.plugins);
+        if death == Some(Death::Killed) {
             clients.abort_all();
             peers.abort_all();
+            plugins.into_values().for_each(PluginLink::abandon);
+        } else {
+            drop(plugins);
+        }
+        if death == Some(Death::Crashed) {
+            // It ends when it has asked what it was told to ask.
+            drop(std::mem::replace(&mut self.backend, mpsc::unbounded_channel().0));
+        } else {
+            asking.iter().for_each(JoinHandle::abort);
         }
         let plugin_tasks = std::mem::take(&mut self.plugin_tasks);
         let ends = async move {
@@ -285,7 +304,7 @@ impl Actor {
             }
             while clients.join_next().await.is_some() {}
             while peers.join_next().await.is_some() {}
-            for task in plugin_tasks {
+            for task in plugin_tasks.into_iter().chain(asking) {
                 // A task that panicked has nothing left to write.
                 drop(task.await);
             }

@@ -1,5 +1,6 @@
-//! What a node needs from the program around it: plugin processes, an ear for its events, perhaps a tap on its wire.
+//! What a node needs from the program around it: plugin processes, an ear for its events, perhaps a tap on its wire and on its commits.
 
+mod crash;
 mod wire;
 
 use crate::event::Event;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use crash::Death;
+pub use crash::{CrashTap, KillSwitch, Phase};
 pub use wire::{Verdict, Way, WireMessage, WireTap, message_name};
 
 /// The surroundings of a node. [`Host::default`] is right for a program that only wants nodes.
@@ -21,6 +24,8 @@ pub struct Host {
     pub events: Option<Ear>,
     /// Judges the messages to and from peers, if anybody does.
     pub wire: Option<Arc<dyn WireTap>>,
+    /// Says where the node stops dead, if anybody does.
+    pub crash: Option<Arc<dyn CrashTap>>,
     /// Tells the time.
     pub clock: Clock,
     /// The seed of every secret that the node draws; `None` is a random one.
@@ -36,6 +41,7 @@ impl Default for Host {
             launcher: Arc::new(ChildProcess::default()),
             events: None,
             wire: None,
+            crash: None,
             clock: system_clock(),
             seed: None,
         }

@@ -3,12 +3,10 @@
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::event::{Event, Exit};
-use crate::host::Host;
+use crate::host::{Host, KillSwitch};
 use crate::input::Input;
 use crate::mailbox::Mailbox;
 use crate::startup;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -20,7 +18,7 @@ use tokio::sync::mpsc;
 #[must_use = "a node is killed when it is dropped"]
 pub struct Node {
     mailbox: Mailbox,
-    killed: Arc<AtomicBool>,
+    switch: KillSwitch,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,8 +27,11 @@ impl Node {
     pub fn start(config: Config, host: Host) -> Self {
         let (sender, inbox) = mpsc::unbounded_channel();
         let mailbox = Mailbox::new(sender);
-        let killed = Arc::new(AtomicBool::new(false));
-        let (own_mailbox, own_killed) = (mailbox.clone(), Arc::clone(&killed));
+        let switch = KillSwitch::new(mailbox.clone());
+        if let Some(crash) = &host.crash {
+            crash.begins(switch.clone());
+        }
+        let (own_mailbox, own_switch) = (mailbox.clone(), switch.clone());
         let run = move || {
             let events = host.events.clone();
             let live = || {
@@ -38,7 +39,7 @@ impl Node {
                 let runtime = runtime.map_err(|error| format!("Starting its I/O: {error}"))?;
                 let state = startup::prepare(config, &host)?;
                 // A task of its own: what `block_on` itself runs has the system asked for news at each turn.
-                let actor = async { Actor::new(state, host, own_mailbox, inbox, own_killed).run().await };
+                let actor = async { Actor::new(state, host, own_mailbox, inbox, own_switch).run().await };
                 let ended = runtime.block_on(async { tokio::spawn(actor).await });
                 ended.map_err(|error| format!("The node has a bug: {error}"))
             };
@@ -48,7 +49,7 @@ impl Node {
             }
         };
         let thread = std::thread::Builder::new().name("leyden-node".to_owned()).spawn(run);
-        Self { mailbox, killed, thread: Some(thread.expect("the system has threads")) }
+        Self { mailbox, switch, thread: Some(thread.expect("the system has threads")) }
     }
 
     /// Says that bitcoind has a new block, so that the node looks now and not at its next poll.
@@ -64,8 +65,7 @@ impl Node {
     /// Stops the node dead, as SIGKILL does: nothing further is committed, sent or answered. Returns when
     /// its thread has ended.
     pub fn kill(&mut self) {
-        self.killed.store(true, Ordering::SeqCst);
-        self.mailbox.send(Input::PokeChain);
+        self.switch.kill();
         self.join();
     }
 

@@ -38,7 +38,7 @@ impl Daemon for Embedded {
 
 pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<Box<dyn Daemon>> {
     let launcher = Launcher { surroundings: surroundings.clone() };
-    let (name, wire) = (config.name.clone(), config.wire.clone());
+    let (name, wire, crash) = (config.name.clone(), config.wire.clone(), config.crash.clone());
     let config = node_config(config)?;
     surroundings.timeline.record(Some(&name), EventKind::NodeLaunched);
     let events = ear(name, surroundings.timeline.clone());
@@ -46,6 +46,7 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
         launcher: Arc::new(launcher),
         events: Some(events),
         wire: Some(Arc::new(wire)),
+        crash: Some(Arc::new(crash)),
         ..Host::default()
     };
     Ok(Box::new(Embedded(Mutex::new(Node::start(config, host)))))

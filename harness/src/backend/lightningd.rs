@@ -27,14 +27,18 @@ struct Lightningd(Arc<Process>);
 
 impl Daemon for Lightningd {
     fn kill(&self) {
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            // An error means that nothing of the group is left.
-            _ = kill_process_group(group, Signal::KILL);
-        }
+        kill(&self.0);
     }
 
     fn poke_chain(&self) {
         // It polls by itself, once a second at best.
+    }
+}
+
+fn kill(process: &Process) {
+    if let Some(group) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+        // An error means that nothing of the group is left.
+        _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -54,6 +58,12 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
     let launch = Launch::new("lightningd", exe, &config.dir).args(arguments(&config, port)?);
     surroundings.timeline.record(Some(&config.name), EventKind::NodeLaunched);
     let process = Arc::new(launch.spawn(&surroundings.watchdog)?);
+    let stopped = Arc::downgrade(&process);
+    config.crash.stoppable(move || {
+        if let Some(process) = stopped.upgrade() {
+            kill(&process);
+        }
+    });
     let follower =
         Follower { node: config.name, port, timeline: surroundings.timeline.clone(), process, log };
     let process = Arc::clone(&follower.process);

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::alias::Names;
+use crate::crash::CrashRules;
 use crate::env::Settings;
 use crate::error::{Error, Result};
 use crate::last_error::LastError;
@@ -135,6 +136,8 @@ pub(crate) struct NodeConfig {
     pub(crate) options: Vec<(String, Value)>,
     /// What the test does to the messages between it and its peers; only an embedded node asks.
     pub(crate) wire: WireRules,
+    /// Where the test wants it to crash.
+    pub(crate) crash: CrashRules,
     /// The port that it must take; an embedded node chooses one when it starts for the first time.
     pub(crate) port: Option<u16>,
 }

@@ -1,43 +1,50 @@
 //! The end of an input: what it wrote is shown to the plugins with `db_write`, and committed.
 
-use super::Actor;
-use crate::event::{Event, Exit};
+use super::{Actor, End};
+use crate::event::Event;
+use crate::host::{Death, Phase};
 use crate::input::{Input, PluginId, PluginInput};
 use leyden_protocol::{Envelope, Id, message};
 use std::collections::BTreeMap;
 
 impl Actor {
-    /// Shows what was written to the `db_write` plugins and commits it. `Err` ends the node; what was
-    /// written is lost then.
-    pub(super) async fn commit(&mut self) -> Result<(), Option<Exit>> {
+    /// Shows what was written to the `db_write` plugins and commits it. `true` ends the node once it has released what the commit
+    /// allows; `Err` ends it at once, and what was written is lost unless it was committed before.
+    pub(super) async fn commit(&mut self) -> Result<bool, End> {
         if let Some(exit) = self.state.exit.take() {
-            return Err(Some(exit));
+            return Err(End::Exit(exit));
         }
         if let Some((data_version, writes)) = self.state.take_unversioned_writes() {
             self.db_write(data_version, writes).await?;
         }
-        let pending = match self.state.open_db().map(crate::db::Db::writes) {
-            None | Some(Ok(None)) => return Ok(()),
+        let (data_version, writes) = match self.state.open_db().map(crate::db::Db::writes) {
+            None | Some(Ok(None)) => return Ok(false),
             Some(Ok(Some(pending))) => pending,
-            Some(Err(why)) => return Err(Some(self.fatal(&why))),
+            Some(Err(why)) => return Err(self.fatal(&why)),
         };
-        self.db_write(pending.0, pending.1).await?;
-        if self.is_killed() {
-            return Err(None);
+        self.db_write(data_version, writes).await?;
+        if let Some(death) = self.switch.turned() {
+            return Err(End::Dead(death));
         }
-        match self.state.db().commit() {
-            Ok(()) => Ok(()),
-            Err(why) => Err(Some(self.fatal(&why))),
+        let crash = self.host.crash.as_ref().and_then(|crash| crash.commits(data_version));
+        if crash == Some(Phase::Before) {
+            return Err(End::Dead(Death::Crashed));
+        }
+        self.state.db().commit().map_err(|why| self.fatal(&why))?;
+        match crash {
+            None | Some(Phase::Before) => Ok(false),
+            Some(Phase::After) => Err(End::Dead(Death::Crashed)),
+            Some(Phase::AfterSend) => Ok(true),
         }
     }
 
-    fn fatal(&mut self, why: &str) -> Exit {
+    fn fatal(&mut self, why: &str) -> End {
         self.state.fatal(why);
-        self.state.exit.take().expect("fatal ends the node")
+        End::Exit(self.state.exit.take().expect("fatal ends the node"))
     }
 
     /// Calls `db_write` of every plugin that wants it, at once, and waits until all have said continue.
-    async fn db_write(&mut self, data_version: u32, writes: Vec<String>) -> Result<(), Option<Exit>> {
+    async fn db_write(&mut self, data_version: u32, writes: Vec<String>) -> Result<(), End> {
         let mut waiting = BTreeMap::new();
         let plugins = self.state.db_write_plugins();
         let params = serde_json::json!({ "data_version": data_version, "writes": &writes }).to_string();
@@ -52,10 +59,10 @@ impl Actor {
             waiting.insert(plugin, id);
         }
         while !waiting.is_empty() {
-            // The sender of `killed` also puts something into the inbox.
-            let input = self.receive().await.ok_or(None)?;
-            if self.is_killed() {
-                return Err(None);
+            // Whoever turns the switch also puts something into the inbox.
+            let input = self.receive().await.ok_or(End::Dead(Death::Killed))?;
+            if let Some(death) = self.switch.turned() {
+                return Err(End::Dead(death));
             }
             match input {
                 // Cut at once, waited for or not: a plugin's bytes must reach its reader in order.
@@ -65,7 +72,7 @@ impl Actor {
                 }
                 Input::Plugin(plugin, PluginInput::Closed) if waiting.contains_key(&plugin) => {
                     let why = self.state.db_write_death(plugin);
-                    return Err(Some(self.fatal(&why)));
+                    return Err(self.fatal(&why));
                 }
                 other => self.queue.push_back(other),
             }
@@ -85,7 +92,7 @@ impl Actor {
         plugin: PluginId,
         frames: Vec<PluginInput>,
         waiting: &mut BTreeMap<PluginId, Id>,
-    ) -> Result<(), Option<Exit>> {
+    ) -> Result<(), End> {
         for input in frames {
             let answer = match &input {
                 PluginInput::Frame { frame, .. } => Envelope::parse(frame)
@@ -96,12 +103,12 @@ impl Actor {
                 Some(answer) => {
                     waiting.remove(&plugin);
                     if let Err(why) = self.state.judge_db_write(plugin, &answer) {
-                        return Err(Some(self.fatal(&why)));
+                        return Err(self.fatal(&why));
                     }
                 }
                 None if matches!(input, PluginInput::NotJson(_)) && waiting.contains_key(&plugin) => {
                     let why = self.state.db_write_death(plugin);
-                    return Err(Some(self.fatal(&why)));
+                    return Err(self.fatal(&why));
                 }
                 None => self.queue.push_back(Input::Plugin(plugin, input)),
             }

@@ -10,7 +10,15 @@ use tokio::task::JoinHandle;
 /// The core's end of a plugin. Dropping it closes the plugin's pipes once everything is written.
 pub(crate) struct PluginLink {
     frames: mpsc::UnboundedSender<String>,
-    kill: oneshot::Sender<()>,
+    end: oneshot::Sender<End>,
+}
+
+/// What becomes of a plugin at once, whatever is still to be written to it.
+enum End {
+    /// SIGKILL.
+    Kill,
+    /// Its pipes are closed.
+    Abandon,
 }
 
 impl PluginLink {
@@ -23,15 +31,21 @@ impl PluginLink {
     /// SIGKILLs the plugin, even if it reads nothing.
     pub(crate) fn kill(self) {
         // An error means that the task has ended, and the plugin with it.
-        self.kill.send(()).ok();
+        self.end.send(End::Kill).ok();
+    }
+
+    /// Closes its pipes in the middle of anything, as the end of the node's process does.
+    pub(crate) fn abandon(self) {
+        // As above.
+        self.end.send(End::Abandon).ok();
     }
 }
 
 /// Starts the task. It ends when the plugin is killed or let go.
 pub(crate) fn run(id: PluginId, plugin: RunningPlugin, mailbox: Mailbox) -> (PluginLink, JoinHandle<()>) {
     let (frames, to_write) = mpsc::unbounded_channel();
-    let (kill, killed) = oneshot::channel();
-    (PluginLink { frames, kill }, tokio::spawn(drive(id, plugin, mailbox, to_write, killed)))
+    let (end, ended) = oneshot::channel();
+    (PluginLink { frames, end }, tokio::spawn(drive(id, plugin, mailbox, to_write, ended)))
 }
 
 async fn drive(
@@ -39,7 +53,7 @@ async fn drive(
     plugin: RunningPlugin,
     mailbox: Mailbox,
     mut to_write: mpsc::UnboundedReceiver<String>,
-    killed: oneshot::Receiver<()>,
+    ended: oneshot::Receiver<End>,
 ) {
     let RunningPlugin { mut stdin, mut stdout, mut process } = plugin;
     let reading = async {
@@ -61,15 +75,19 @@ async fn drive(
             open = open && stdin.write_all(frame.as_bytes()).await.is_ok() && stdin.flush().await.is_ok();
         }
     };
-    // A dropped link is not a kill: `writing` ends by itself then.
-    let killed = async {
-        if killed.await.is_err() {
-            std::future::pending::<()>().await;
+    // A dropped link is no end yet: `writing` ends by itself then.
+    let ended = async {
+        match ended.await {
+            Ok(end) => end,
+            Err(_) => std::future::pending().await,
         }
     };
     tokio::select! {
         biased;
-        () = killed => process.kill(),
+        end = ended => match end {
+            End::Kill => process.kill(),
+            End::Abandon => process.release(),
+        },
         () = writing => process.release(),
         () = reading => {}
     }
