@@ -217,6 +217,7 @@ impl State {
         }
         self.phase = Phase::Running;
         self.replay_htlcs();
+        self.fail_unsent_payments();
         self.out.push(Output::AcceptPeers);
         let (id, version) = (self.node_id, self.profile.version());
         let text = format!(

@@ -30,7 +30,7 @@
 //! | `paying` | routes that are given, ready onions, ways that the node finds |
 //! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
 //! | `htlc_accepted`, `invoice_payment`, `forwards` | what plugins do about HTLCs and payments; passing HTLCs on |
-//! | `reconnect` | peers that come back to their channels |
+//! | `reconnect`, `restarts` | peers that come back to their channels; nodes that are killed in the midst of something |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `shelf` | the mocks that come as scripts |
@@ -65,6 +65,7 @@ mod peers;
 mod reconnect;
 mod recovery;
 mod releases;
+mod restarts;
 mod revocation;
 mod rpc_command;
 mod rpc_methods;

@@ -161,6 +161,12 @@ async fn claim_and_time_out(net: &Net, payer_closes: bool) -> Result {
     let paid = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?;
     assert_eq!(paid["payment_preimage"], PREIMAGE);
 
+    // What has its verdict, or whose channel is closed, is not asked about again.
+    for starts in 1..=2 {
+        l2.restart().await?;
+        let asked = l2.mock("holder").expect("it is mounted").calls("htlc_accepted").len();
+        assert_eq!(asked, 4, "after {starts} more starts");
+    }
     let expiry = l1.channel(&l2).await?["htlcs"][0]["expiry"].as_u64().unwrap_or_default();
     let height = u64::from(net.bitcoind().block_count().await?);
     net.generate_block(u32::try_from(expiry - height).unwrap_or_default()).await?;

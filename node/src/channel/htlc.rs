@@ -39,26 +39,26 @@ impl State {
     }
 
     /// Ends an incoming HTLC that is committed for good. Without a connection the peer hears of it with the next one;
-    /// of one that is on the chain, its preimage is for whoever follows the chain.
+    /// of one that is on the chain, its preimage is for whoever follows the chain. In any case it is noted: after a restart
+    /// nobody is asked about it again.
     pub(crate) fn settle_htlc(&mut self, dbid: u64, id: u64, removal: Removal) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
-        if channel.state >= ChannelState::FundingSpendSeen {
-            if let Removal::Fulfill(preimage) = removal {
-                self.onchain_preimage(dbid, id, preimage);
-            }
-            return;
-        }
-        let paid_msat = match &removal {
-            Removal::Fulfill(_) => channel.bolt.htlc(Side::Remote, id).map(|htlc| htlc.amount_msat),
+        let preimage = match &removal {
+            Removal::Fulfill(preimage) => Some(*preimage),
             _ => None,
         };
+        let msat = channel.bolt.htlc(Side::Remote, id).map_or(0, |htlc| htlc.amount_msat);
         if let Err(error) = channel.bolt.remove_htlc(id, removal) {
             let text = format!("HTLC {id} cannot be settled: {error}");
             return self.fail_channel(dbid, Cause::Local, &text, Some(&text));
         }
-        if let Some(msat) = paid_msat {
-            channel.in_stats.payments_fulfilled += 1;
-            channel.in_stats.fulfilled_msat += msat;
+        let Some(preimage) = preimage else { return };
+        channel.in_stats.payments_fulfilled += 1;
+        channel.in_stats.fulfilled_msat += msat;
+        if channel.state >= ChannelState::FundingSpendSeen {
+            // Who follows the chain reads rows.
+            self.store_channel(dbid);
+            self.onchain_preimage(dbid, id, preimage);
         }
     }
 

@@ -102,6 +102,9 @@ impl State {
             ],
         );
         self.count_offered(dbid, htlc);
+        if let Some(incoming) = incoming {
+            self.forward_offered(incoming, HtlcKey { dbid, id: htlc.id, owner: Side::Local });
+        }
     }
 
     fn update_htlc(&mut self, dbid: u64, htlc: &Htlc) {

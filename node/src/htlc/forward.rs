@@ -1,7 +1,7 @@
 //! Handing an HTLC on: which channel it goes through, and what it must pay for that (`lightningd/peer_htlcs.c:forward_htlc`).
 
 use super::failure::{FailureMessage, bare, with_update};
-use super::forwards::{ForwardStatus, Style};
+use super::forwards::Style;
 use super::hook::HtlcAcceptedCall;
 use crate::channel::htlc::OfferError;
 use crate::channel::{HtlcKey, HtlcOrigin, LocalChannel, Policy};
@@ -169,10 +169,7 @@ impl State {
             tlvs: call.extra_tlvs.clone().unwrap_or_default(),
         };
         let offered = self.offer_htlc(dbid, add, HtlcOrigin::Forward(call.key));
-        let id = offered.map_err(|error| refusal_of(&error, terms))?;
-        let outgoing = HtlcKey { dbid, id, owner: Side::Local };
-        self.forwarded(call.key, outgoing, ForwardStatus::Offered, None, None);
-        Ok(())
+        offered.map(drop).map_err(|error| refusal_of(&error, terms))
     }
 }
 

@@ -161,6 +161,11 @@ impl State {
         self.note_forward(incoming, forward, preimage);
     }
 
+    /// Notes, and tells, that an HTLC is handed on: the next node can be committed to it from now on.
+    pub(crate) fn forward_offered(&mut self, incoming: HtlcKey, outgoing: HtlcKey) {
+        self.forwarded(incoming, outgoing, ForwardStatus::Offered, None, None);
+    }
+
     fn forward_of(&self, incoming: HtlcKey, status: ForwardStatus) -> Option<Forward> {
         let channel = self.channels.get(incoming.dbid)?;
         let received = "SELECT received_time FROM channel_htlcs WHERE channel_id = ? AND channel_htlc_id = ? \

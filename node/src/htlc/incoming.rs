@@ -19,22 +19,32 @@ use std::ops::Range;
 const EPHEMERAL_KEY: Range<usize> = 1..34;
 
 impl State {
-    /// An incoming HTLC is irrevocably committed.
+    /// An incoming HTLC is irrevocably committed. One that is refused before anybody was asked is noted as a forward, whatever it was.
     pub(crate) fn htlc_committed(&mut self, dbid: u64, id: u64) {
         let key = HtlcKey { dbid, id, owner: Side::Remote };
-        let Some(htlc) = self.htlc(key).cloned() else { return };
-        if htlc.fail_immediate {
-            self.log_channel(dbid, LogLevel::Debug, "failing immediately, as requested");
-            return self.refuse_htlc(key, FailureCode::TEMPORARY_NODE_FAILURE);
+        if let Some(code) = self.accept_htlc(key) {
+            self.forward_failed(key, Style::Unknown, None, code);
         }
-        if !self.channels.get(dbid).is_some_and(|channel| channel.state.can_add_htlc()) {
-            let text = format!("Rejecting their htlc {id} since we're shutting down");
-            self.log_channel(dbid, LogLevel::Debug, &text);
-            return self.refuse_htlc(key, FailureCode::PERMANENT_CHANNEL_FAILURE);
+    }
+
+    /// Asks plugins about an HTLC, unless it is to be failed anyhow. Says with what it was failed.
+    pub(super) fn accept_htlc(&mut self, key: HtlcKey) -> Option<FailureCode> {
+        let htlc = self.htlc(key).cloned()?;
+        if htlc.fail_immediate {
+            self.log_channel(key.dbid, LogLevel::Debug, "failing immediately, as requested");
+            return Some(self.refuse_htlc(key, FailureCode::TEMPORARY_NODE_FAILURE));
+        }
+        if !self.channels.get(key.dbid).is_some_and(|channel| channel.state.can_add_htlc()) {
+            let text = format!("Rejecting their htlc {} since we're shutting down", key.id);
+            self.log_channel(key.dbid, LogLevel::Debug, &text);
+            return Some(self.refuse_htlc(key, FailureCode::PERMANENT_CHANNEL_FAILURE));
         }
         match self.peel(&htlc) {
-            Ok(peeled) => self.peeled(key, &htlc, peeled),
-            Err(error) => self.refuse_onion(key, &htlc, error),
+            Ok(peeled) => {
+                self.peeled(key, &htlc, peeled);
+                None
+            }
+            Err(error) => Some(self.refuse_onion(key, &htlc, error)),
         }
     }
 
@@ -85,7 +95,7 @@ impl State {
     }
 
     /// The onion is none, or not for this node: the peer is told which one.
-    fn refuse_onion(&mut self, key: HtlcKey, htlc: &Htlc, error: PeelError) {
+    fn refuse_onion(&mut self, key: HtlcKey, htlc: &Htlc, error: PeelError) -> FailureCode {
         let code = match error {
             PeelError::Version => FailureCode::INVALID_ONION_VERSION,
             PeelError::Key => FailureCode::INVALID_ONION_KEY,
@@ -96,13 +106,12 @@ impl State {
         self.log_channel(key.dbid, LogLevel::Debug, &text);
         let sha256_of_onion = sha256::Hash::hash(&htlc.onion[..]).to_byte_array();
         self.remove_incoming(key, Removal::FailMalformed { sha256_of_onion, failure_code: code.0 });
-        self.forward_failed(key, Style::Unknown, None, code);
+        code
     }
 
-    /// Fails an HTLC before anybody was asked. lightningd notes it as a forward, whatever it was.
-    fn refuse_htlc(&mut self, key: HtlcKey, code: FailureCode) {
+    fn refuse_htlc(&mut self, key: HtlcKey, code: FailureCode) -> FailureCode {
         self.fail_htlc(key, &bare(code));
-        self.forward_failed(key, Style::Unknown, None, code);
+        code
     }
 
     /// Fails an incoming HTLC with a message of ours (`local_fail_in_htlc`).

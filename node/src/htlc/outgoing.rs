@@ -5,7 +5,7 @@ use super::failure::{bare, code_of, malformed, with_update};
 use super::forwards::ForwardStatus;
 use crate::channel::{HtlcKey, HtlcOrigin, LocalChannel};
 use crate::event::LogLevel;
-use crate::payment::{PartFailure, PaymentKey};
+use crate::payment::{NEVER_SENT, PartFailure, PaymentKey};
 use crate::state::State;
 use bitcoin::hashes::Hash;
 use leyden_bolt::channel::{Htlc, Removal};
@@ -101,7 +101,7 @@ impl State {
         self.log_channel(dbid, LogLevel::Debug, &text);
         let update = self.own_channel_update(dbid);
         let message = with_update(FailureCode::TEMPORARY_CHANNEL_FAILURE, &[], &update);
-        self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, "Outgoing subdaemon died");
+        self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, NEVER_SENT);
     }
 
     /// The chain has settled an HTLC of ours: the peer took it, or it is back. It may be said more than once.

@@ -19,7 +19,8 @@ impl State {
         for key in open.into_iter().filter(|key| !handed_on.contains(key)) {
             let text = format!("Replaying old unprocessed HTLC #{}", key.id);
             self.log_channel(key.dbid, LogLevel::Unusual, &text);
-            self.htlc_committed(key.dbid, key.id);
+            // One that is refused was refused before, or its channel has been closed since: nobody is told of a forward.
+            let _ = self.accept_htlc(key);
         }
     }
 }

@@ -74,7 +74,6 @@ impl State {
 
     /// The preimage of an HTLC that the peer offered is known.
     pub(crate) fn onchain_preimage(&mut self, dbid: u64, id: u64, preimage: [u8; 32]) {
-        self.store_preimage(dbid, id, preimage);
         let Some(tracker) = self.onchain.get_mut(&dbid) else { return };
         tracker.know_preimage(id, preimage);
         tracker.tell_status();

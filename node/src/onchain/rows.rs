@@ -30,13 +30,6 @@ impl State {
         self.db().exec(insert, &[&dbid, &FUNDING_SPEND, &id, &0, &height]);
     }
 
-    /// An incoming HTLC may be taken: that must not be forgotten.
-    pub(super) fn store_preimage(&mut self, dbid: u64, id: u64, preimage: [u8; 32]) {
-        let update =
-            "UPDATE channel_htlcs SET payment_key=? WHERE channel_id=? AND channel_htlc_id=? AND direction=0";
-        self.db().exec(update, &[&preimage, &dbid, &id]);
-    }
-
     /// The transaction in the chain that spent the funding output, and the height of its block.
     pub(super) fn funding_spend(&self, dbid: u64) -> Option<(Transaction, u32)> {
         let query = "SELECT t.rawtx, t.blockheight FROM channeltxs c JOIN transactions t ON t.id = c.transaction_id \

@@ -40,7 +40,7 @@ pub(crate) mod xpay;
 use bitcoin::hex::DisplayHex;
 use std::fmt;
 
-pub(crate) use outcome::PartFailure;
+pub(crate) use outcome::{NEVER_SENT, PartFailure};
 pub(crate) use plan::Plans;
 pub(crate) use waitsendpay::SendpayWaiters;
 

@@ -26,6 +26,9 @@ pub(crate) enum PartFailure {
     },
 }
 
+/// Why an HTLC fails that its channel had not committed to when it lost its peer.
+pub(crate) const NEVER_SENT: &str = "Outgoing subdaemon died";
+
 impl State {
     /// The preimage of a part has come: as soon as it did, not only when the HTLC is gone.
     pub(crate) fn payment_fulfilled(&mut self, key: &PaymentKey, preimage: [u8; 32]) {
@@ -56,6 +59,18 @@ impl State {
         }
         self.tell_failure(&as_it_was, &failure);
         self.planned_failed(key, &failure.text(), &raw);
+    }
+
+    /// After a start: parts whose HTLC no commitment had yet when the node ended were never said to the peer, as after any
+    /// disconnection.
+    pub(crate) fn fail_unsent_payments(&mut self) {
+        for payment in store::unsent(self.stored()) {
+            let failure = PartFailure::Local {
+                code: FailureCode::TEMPORARY_CHANNEL_FAILURE,
+                why: NEVER_SENT.to_owned(),
+            };
+            self.payment_failed(&payment.sent.key, "lightningd", failure);
+        }
     }
 
     /// Tells who waits for a part, and plugins.

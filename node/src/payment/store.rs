@@ -178,6 +178,14 @@ pub(super) fn select(db: &Db, rest: &str, params: &[&dyn ToSql]) -> Vec<Payment>
     db.rows(&format!("SELECT {COLUMNS} FROM payments {rest}"), params, Payment::read)
 }
 
+/// The parts that are to be on their way, and for which no HTLC was ever committed to.
+pub(super) fn unsent(db: &Db) -> Vec<Payment> {
+    let rest = "WHERE status = ? AND NOT EXISTS (SELECT 1 FROM channel_htlcs AS htlc WHERE htlc.direction = 1 \
+                AND htlc.origin_htlc IS NULL AND htlc.payment_hash = payments.payment_hash \
+                AND htlc.partid = payments.partid AND htlc.groupid = payments.groupid) ORDER BY id";
+    select(db, rest, &[&Status::Pending.stored()])
+}
+
 /// The parts of one status, or all, in the order of an index.
 pub(super) fn in_order(db: &Db, status: Option<Status>, page: &Page) -> Vec<Payment> {
     let Page { index, start, limit } = page;

@@ -2,7 +2,7 @@
 
 use crate::kind::Kind;
 use crate::recording::{Recording, Run, Told};
-use crate::{list, shape, writes};
+use crate::{list, replay, shape, writes};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -57,6 +57,7 @@ impl Comparison {
             ("order of a restart", order(&|told| until_init(&told.all_hooks[1][1], &compared))),
             ("order of db_write", order(&|told| transactions(&told.db_write[0], &compared))),
             ("order of db_write after a restart", order(&|told| transactions(&told.db_write[1], &compared))),
+            ("order of a replay", order(&|told| replay::steps(&told.replay))),
         ]);
         let differences = list::differences(&recording.release);
         Self { release: recording.release.clone(), kinds, orders, left_out, differences }

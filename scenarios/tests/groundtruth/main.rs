@@ -9,6 +9,7 @@ mod kind;
 mod list;
 mod payments;
 mod recording;
+mod replay;
 mod shape;
 mod story;
 mod writes;

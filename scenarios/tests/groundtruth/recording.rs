@@ -22,10 +22,12 @@ pub(crate) struct Told {
     pub(crate) all_hooks: [Vec<Run>; 3],
     /// The plugin with `db_write` alone.
     pub(crate) db_write: Vec<Run>,
+    /// The plugin that is asked about an HTLC, and is asked again after the node was killed. Its frames are compared one by one.
+    pub(crate) replay: Vec<Run>,
 }
 
 impl Told {
-    /// Every run of every plugin.
+    /// Every run of the plugins of the long story.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
         self.all_hooks.iter().flatten().chain(&self.db_write)
     }
@@ -37,6 +39,8 @@ pub(crate) struct Recording {
     pub(crate) told: Told,
     /// What the plugin with every hook and topic declared.
     pub(crate) manifest: Value,
+    /// What the plugin that is asked again declared.
+    pub(crate) replay_manifest: Value,
 }
 
 impl Recording {
@@ -50,15 +54,21 @@ impl Recording {
             text.lines().map(parse).collect::<Vec<Value>>()
         };
         let all_hooks = ["l1", "l2", "l3"].map(|node| lines(&format!("line-graph.{node}.jsonl")));
-        let answer = all_hooks[1].iter().find(|line| line["dir"] == "plugin->host");
-        let manifest = answer.expect("the plugin has answered getmanifest")["frame"]["result"].clone();
+        let replay = lines("htlc-replay.l2.jsonl");
+        let manifest = |lines: &[Value]| {
+            let answer = lines.iter().find(|line| line["dir"] == "plugin->host");
+            answer.expect("the plugin has answered getmanifest")["frame"]["result"].clone()
+        };
+        let (manifest, replay_manifest) = (manifest(&all_hooks[1]), manifest(&replay));
         Self {
             release: release.to_owned(),
             told: Told {
                 all_hooks: all_hooks.map(|lines| runs(&lines)),
                 db_write: runs(&lines("db-write.jsonl")),
+                replay: runs(&replay),
             },
             manifest,
+            replay_manifest,
         }
     }
 
@@ -89,6 +99,11 @@ impl Recording {
     /// Whether it goes on until the coins of the channel that one side closed are in the wallet.
     pub(crate) fn has_sweep(&self) -> bool {
         self.release != "v23.02.2"
+    }
+
+    /// How many blocks a node that starts again reads once more: pyln-testing, with which the later releases ran, says so.
+    pub(crate) fn rescanned_blocks(&self) -> u32 {
+        if self.release.starts_with("v0.10.1") { 30 } else { 1 }
     }
 
     /// Whether the nodes made their own `hsm_secret`.

@@ -1,7 +1,7 @@
 //! The recorded story again, played by embedded nodes.
 
-use crate::payments;
 use crate::recording::{Recording, Run, Told};
+use crate::{payments, replay};
 use leyden::event::{Direction, EventKind};
 use leyden::{Backend, Mock, Net, Node, Profile, Reply, Result};
 use serde_json::{Value, json};
@@ -26,8 +26,11 @@ pub(crate) async fn play(recording: &Recording) -> Result<Told> {
         node.stop().await?;
     }
     let runs = |node: &Node, plugin| runs(&net, node.name(), plugin, began);
-    let told =
-        Told { all_hooks: [&l1, &l2, &l3].map(|node| runs(node, ALL_HOOKS)), db_write: runs(&l4, DB_WRITE) };
+    let told = Told {
+        all_hooks: [&l1, &l2, &l3].map(|node| runs(node, ALL_HOOKS)),
+        db_write: runs(&l4, DB_WRITE),
+        replay: replay::play(recording).await?,
+    };
     net.finish().await?;
     Ok(told)
 }
@@ -142,7 +145,7 @@ async fn told(node: &Node, method: &str, times: usize) -> Result {
 }
 
 /// What a plugin was told from a place in the timeline on.
-fn runs(net: &Net, node: &str, plugin: &str, began: u64) -> Vec<Run> {
+pub(crate) fn runs(net: &Net, node: &str, plugin: &str, began: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for event in net.timeline().since(began) {
         if event.node.as_deref() != Some(node) || event.kind.plugin() != Some(plugin) {
