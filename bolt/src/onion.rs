@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`packet`] | making a packet, peeling a layer off |
 //! | [`payload`] | what a layer says |
+//! | [`legacy`] | the same in the form of old releases |
 //! | [`failure`] | failure messages, wrapped by each hop, attributed by the origin |
 //!
 //! Payloads are raw bytes with their length in front, as lightningd's `createonion` takes them and its hook `htlc_accepted`
 //! shows them.
 
 pub mod failure;
+pub mod legacy;
 pub mod packet;
 pub mod payload;
 mod secret;

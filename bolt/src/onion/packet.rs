@@ -1,5 +1,6 @@
 //! The packet: a layer for each hop, so that no hop sees more than its own (BOLT 4, "Packet Structure").
 
+use super::legacy;
 use super::secret::{OnionSecret, apply_stream, key};
 use crate::hmac::hmac_sha256;
 use crate::integer::read_bigsize;
@@ -128,6 +129,27 @@ impl OnionPacket {
     ///
     /// If it is not for this node, or was made wrongly.
     pub fn peel(&self, node_key: &SecretKey, associated_data: &[u8]) -> Result<Peeled, PeelError> {
+        self.peel_where(node_key, associated_data, payload_end)
+    }
+
+    /// The same by a node that still knows payloads of [`legacy::LENGTH`] bytes: those that begin with 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`peel`](Self::peel).
+    pub fn peel_legacy(&self, node_key: &SecretKey, associated_data: &[u8]) -> Result<Peeled, PeelError> {
+        self.peel_where(node_key, associated_data, |plain| match plain.first()? {
+            0 => Some(legacy::LENGTH),
+            _ => payload_end(plain),
+        })
+    }
+
+    fn peel_where(
+        &self,
+        node_key: &SecretKey,
+        associated_data: &[u8],
+        payload_end: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Result<Peeled, PeelError> {
         let length = self.0.len().checked_sub(FRAME_LENGTH).ok_or(PeelError::Version)?;
         if self.0[0] != VERSION {
             return Err(PeelError::Version);
@@ -142,7 +164,8 @@ impl OnionPacket {
         // The zeros behind become what the next node gets at its end.
         let mut plain = [payloads, &vec![0; length]].concat();
         apply_stream(&shared_secret.key("rho"), 0, &mut plain);
-        let end = payload_end(&plain[..length]).ok_or(PeelError::Payload { shared_secret })?;
+        let end = payload_end(&plain[..length]).filter(|end| end + HMAC_LENGTH <= length);
+        let end = end.ok_or(PeelError::Payload { shared_secret })?;
         let (payload, rest) = plain.split_at(end);
         let (next_hmac, rest) = rest.split_at(HMAC_LENGTH);
         let factor = shared_secret.blinding_factor(&ephemeral);
@@ -199,11 +222,9 @@ fn filler(before_last: &[Hop], secrets: &[OnionSecret], length: usize) -> Vec<u8
     filler
 }
 
-/// Where the payload ends, its length included; `None` if there is no room for it and an HMAC. Lengths 0 and 1 were once formats
-/// without a length.
+/// Where the payload ends, its length included; `None` if there is none. Lengths 0 and 1 were once formats without a length.
 fn payload_end(plain: &[u8]) -> Option<usize> {
     let mut rest = plain;
     let length = usize::try_from(read_bigsize(&mut rest).ok()?).ok().filter(|length| *length >= 2)?;
-    let end = (plain.len() - rest.len()).checked_add(length)?;
-    (end.checked_add(HMAC_LENGTH)? <= plain.len()).then_some(end)
+    (plain.len() - rest.len()).checked_add(length).filter(|end| *end <= plain.len())
 }

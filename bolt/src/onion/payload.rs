@@ -1,5 +1,6 @@
 //! What a layer of an onion says: a TLV stream (BOLT 4, "`payload` format").
 
+use super::legacy;
 use crate::integer::{IntegerError, decode_tu64, encode_tu64, read_bigsize, write_bigsize};
 use crate::short_channel_id::ShortChannelId;
 use crate::tlv::{TlvError, TlvStream};
@@ -154,9 +155,12 @@ impl Payload {
         }
     }
 
-    /// The bytes of a layer: the records behind their length as BigSize.
+    /// The bytes of a layer: the records behind their length as BigSize, or the old form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        if self.is_legacy() {
+            return legacy::encode(self);
+        }
         with_length(&self.tlvs.encode())
     }
 
@@ -166,6 +170,9 @@ impl Payload {
     ///
     /// As [`decode`](Self::decode); if `is_last` is not so, also if there is no channel to forward through.
     pub fn decode_hop(layer: &[u8], is_last: bool, extra_known: &[u64]) -> Result<Self, PayloadError> {
+        if let Some(payload) = legacy::decode(layer, is_last) {
+            return Ok(payload);
+        }
         let payload = Self::decode(layer, extra_known)?;
         if !is_last && payload.short_channel_id.is_none() {
             return Err(PayloadError::Missing { kind: SHORT_CHANNEL_ID });

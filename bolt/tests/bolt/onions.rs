@@ -219,6 +219,29 @@ fn bad_payloads_name_the_record() {
     assert_eq!(known_elsewhere.tlvs.get(20), Some(&[1][..]));
 }
 
+/// As lightningd v0.10.1 forwarded it (`groundtruth/v0.10.1/line-graph.l2.jsonl`).
+const LEGACY: &str = "0000006700000200000000000000004e2000000076000000000000000000000000";
+
+#[test]
+fn payloads_of_a_fixed_length_are_for_those_who_know_them() {
+    let forward = Payload::legacy(Some("103x2x0".parse().unwrap()), 20_000, 118);
+    assert_eq!(forward.encode(), hex(LEGACY));
+    let nodes = node_ids(2);
+    let last = Payload::legacy(None, 20_000, 118);
+    let hops: Vec<Hop> = nodes
+        .iter()
+        .zip([&forward, &last])
+        .map(|((_, node_id), payload)| Hop { node_id: *node_id, payload: payload.encode() })
+        .collect();
+    let (packet, _) = OnionPacket::create(&key(1), &hops, b"payment", PAYLOADS_LENGTH).unwrap();
+    assert!(matches!(packet.peel(&nodes[0].0, b"payment"), Err(PeelError::Payload { .. })));
+    let peeled = packet.peel_legacy(&nodes[0].0, b"payment").unwrap();
+    assert_eq!(Payload::decode_hop(&peeled.payload, peeled.is_last, &[]), Ok(forward));
+    let peeled = peeled.next.peel_legacy(&nodes[1].0, b"payment").unwrap();
+    assert!(peeled.is_last);
+    assert_eq!(Payload::decode_hop(&peeled.payload, true, &[]), Ok(last));
+}
+
 prop_compose! {
     /// Routes of up to 7 hops with payloads that fit.
     fn routes()(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 2..30), 1..=7)) -> Vec<Vec<u8>> {

@@ -140,6 +140,22 @@ impl State {
         self.db().exec(update, &params);
     }
 
+    /// Notes how an HTLC that we offered ended on the chain. Says whether that is news: the chain tells it again after a start
+    /// or a reorganisation.
+    pub(crate) fn settle_htlc_row(&mut self, dbid: u64, id: u64, end: Result<[u8; 32], &[u8]>) -> bool {
+        let place = "channel_id=? AND channel_htlc_id=? AND direction=1 AND hstate!=?";
+        let gone = HtlcState::RcvdRemoveAckRevocation.number();
+        let open = format!(
+            "SELECT 1 FROM channel_htlcs WHERE {place} AND payment_key IS NULL AND localfailmsg IS NULL"
+        );
+        if self.stored().rows(&open, &[&dbid, &id, &gone], |_| Ok(())).is_empty() {
+            return false;
+        }
+        let update = format!("UPDATE channel_htlcs SET payment_key=?, localfailmsg=? WHERE {place}");
+        self.db().exec(&update, &[&end.ok(), &end.err(), &dbid, &id, &gone]);
+        true
+    }
+
     /// The number of an HTLC in `channel_htlcs`.
     pub(crate) fn htlc_row(&self, key: HtlcKey) -> Option<i64> {
         let query = "SELECT id FROM channel_htlcs WHERE channel_id=? AND channel_htlc_id=? AND direction=?";

@@ -78,7 +78,7 @@ impl State {
         let mut add = |name: &str, value: Value| drop(json.insert(name.to_owned(), value));
         add("payload", hex::encode(&call.layer).into());
         let Ok(payload) = &call.payload else { return json };
-        add("type", "tlv".into());
+        add("type", if payload.is_legacy() { "legacy" } else { "tlv" }.into());
         if let Some(channel) = payload.short_channel_id.filter(|_| !call.is_last) {
             add("short_channel_id", channel.to_string().into());
         }

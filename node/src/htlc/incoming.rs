@@ -67,7 +67,12 @@ impl State {
     }
 
     fn peel(&self, htlc: &Htlc) -> Result<Peeled, PeelError> {
-        OnionPacket::from(htlc.onion.to_vec()).peel(&self.node_key, htlc.payment_hash.as_byte_array())
+        let (packet, hash) = (OnionPacket::from(htlc.onion.to_vec()), htlc.payment_hash.as_byte_array());
+        if self.profile.knows_legacy_onions() {
+            packet.peel_legacy(&self.node_key, hash)
+        } else {
+            packet.peel(&self.node_key, hash)
+        }
     }
 
     fn peeled(&mut self, key: HtlcKey, htlc: &Htlc, peeled: Peeled) {

@@ -50,7 +50,6 @@ impl State {
                     return self.log_channel(dbid, LogLevel::Broken, &text);
                 }
                 if !self.is_open(incoming) {
-                    // The chain may say it again.
                     return;
                 }
                 self.remove_incoming(incoming, Removal::Fulfill(preimage));
@@ -104,14 +103,15 @@ impl State {
         self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, NEVER_SENT);
     }
 
-    /// The chain has settled an HTLC of ours: the peer took it, or it is back. It may be said more than once.
+    /// The chain has settled an HTLC of ours: the peer took it, or it is back. What is said of it first counts.
     pub(crate) fn htlc_resolved_onchain(&mut self, dbid: u64, id: u64, preimage: Option<[u8; 32]>) {
+        let message = bare(FailureCode::PERMANENT_CHANNEL_FAILURE);
+        if !self.settle_htlc_row(dbid, id, preimage.ok_or(message.as_slice())) {
+            return;
+        }
         match preimage {
             Some(preimage) => self.htlc_fulfilled(dbid, id, preimage),
-            None => {
-                let message = bare(FailureCode::PERMANENT_CHANNEL_FAILURE);
-                self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, "timed out");
-            }
+            None => self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, "timed out"),
         }
     }
 

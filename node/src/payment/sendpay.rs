@@ -13,8 +13,8 @@ use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ShortChannelId;
 use leyden_bolt::onion::payload::PaymentData;
 use leyden_bolt::onion::{Hop, OnionPacket, Payload, packet::PAYLOADS_LENGTH};
-use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
+use leyden_protocol::{Profile, json};
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
@@ -22,6 +22,8 @@ use std::str::FromStr;
 /// [payment_metadata] [description]`.
 pub(crate) struct Sendpay {
     route: Vec<FirstHop>,
+    /// The steps whose payload has the form of old releases.
+    legacy: Vec<bool>,
     amount_msat: Option<u64>,
     payment_secret: Option<[u8; 32]>,
     payment_metadata: Option<Vec<u8>>,
@@ -87,9 +89,11 @@ impl Command for Sendpay {
         Shape::optional("description"),
     ];
 
-    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        let (route, legacy) = route(params, node.profile)?;
         let wanted = Self {
-            route: route(params)?,
+            route,
+            legacy,
             amount_msat: params.optional_msat("amount_msat")?,
             payment_secret: params.optional_sha256("payment_secret")?,
             payment_metadata: params.optional_hex("payment_metadata"),
@@ -122,11 +126,21 @@ impl Command for Sendpay {
         let payment_data =
             self.payment_secret.map(|payment_secret| PaymentData { payment_secret, total_msat });
         let base = node.base_expiry();
-        let to_last = Payload::last(last.amount_msat, base + last.delay, payment_data, self.payment_metadata);
+        let is_legacy = self.legacy.last() == Some(&true) && payment_data.is_none();
+        let to_last = if is_legacy {
+            Payload::legacy(None, last.amount_msat, base + last.delay)
+        } else {
+            Payload::last(last.amount_msat, base + last.delay, payment_data, self.payment_metadata)
+        };
         let nodes: Vec<PublicKey> = self.route.iter().map(|hop| hop.node).collect();
-        let to_others = self.route[1..]
-            .iter()
-            .map(|next| Payload::forward(next.channel, next.amount_msat, base + next.delay));
+        let to_others = self.route[1..].iter().zip(&self.legacy).map(|(next, is_legacy)| {
+            let (channel, msat, expiry) = (next.channel, next.amount_msat, base + next.delay);
+            if *is_legacy {
+                Payload::legacy(Some(channel), msat, expiry)
+            } else {
+                Payload::forward(channel, msat, expiry)
+            }
+        });
         let payloads = to_others.chain([to_last]);
         let hops: Vec<Hop> = nodes
             .iter()
@@ -179,10 +193,22 @@ impl Sendpay {
     }
 }
 
-fn route(params: &Params) -> Result<Vec<FirstHop>, RpcError> {
+fn route(params: &Params, profile: Profile) -> Result<(Vec<FirstHop>, Vec<bool>), RpcError> {
     let hops = json::elements(params.required_raw("route")?);
     let hops = hops.ok_or_else(|| params.wrong("route", "must be an array"))?;
-    hops.into_iter().map(hop).collect()
+    hops.into_iter().map(|text| Ok((hop(text)?, is_legacy(text, profile)?))).collect()
+}
+
+/// Whether a step wants a payload of the old form: in releases that make such ones, if it wants no other.
+fn is_legacy(hop: &str, profile: Profile) -> Result<bool, RpcError> {
+    match json::member(hop, "style").filter(|_| profile.knows_legacy_onions()) {
+        None => Ok(profile.knows_legacy_onions()),
+        Some(style) => match json::content(style) {
+            "legacy" => Ok(true),
+            "tlv" => Ok(false),
+            _ => Err(wrong_token("style", "should be 'legacy' or 'tlv'", style)),
+        },
+    }
 }
 
 /// A step, in the words of `getroute` or of `getroutes`.

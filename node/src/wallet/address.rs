@@ -6,8 +6,8 @@ use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use bitcoin::{Script, ScriptBuf};
-use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
+use leyden_protocol::{Profile, json};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -23,13 +23,17 @@ enum AddressType {
 }
 
 impl AddressType {
-    fn parse(token: Option<&str>) -> Result<Self, RpcError> {
+    fn parse(token: Option<&str>, profile: Profile) -> Result<Self, RpcError> {
+        let taproot = profile.has_taproot_addresses();
         match token.map(json::content) {
-            None | Some("p2tr") => Ok(Self::P2tr),
+            None if !taproot => Ok(Self::Bech32),
+            None => Ok(Self::P2tr),
+            Some("p2tr") if taproot => Ok(Self::P2tr),
             Some("bech32") => Ok(Self::Bech32),
             Some("all") => Ok(Self::All),
             Some(other) => {
-                Err(invalid(format!("'addresstype' should be 'p2tr', 'bech32', or 'all', not '{other}'")))
+                let kinds = if taproot { "'p2tr', 'bech32', or" } else { "'bech32' or" };
+                Err(invalid(format!("'addresstype' should be {kinds} 'all', not '{other}'")))
             }
         }
     }
@@ -53,8 +57,8 @@ impl Command for Newaddr {
     const NAME: &'static str = "newaddr";
     const TAKES: &'static [Shape] = &[Shape::optional("addresstype")];
 
-    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
-        Ok(Self { kind: AddressType::parse(params.raw("addresstype"))? })
+    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
+        Ok(Self { kind: AddressType::parse(params.raw("addresstype"), node.profile)? })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
@@ -63,7 +67,7 @@ impl Command for Newaddr {
         if self.kind != AddressType::P2tr {
             result.insert("bech32".to_owned(), Value::from(node.wallet.p2wpkh(index).to_string()));
         }
-        if self.kind != AddressType::Bech32 {
+        if self.kind != AddressType::Bech32 && node.profile.has_taproot_addresses() {
             result.insert("p2tr".to_owned(), Value::from(node.wallet.p2tr(index).to_string()));
         }
         node.reply(&request.client, &result);
@@ -88,8 +92,10 @@ impl State {
     /// # Errors
     /// If the keys are exhausted.
     pub(crate) fn wallet_script(&mut self) -> Result<(u32, ScriptBuf), RpcError> {
-        let index = self.new_address(AddressType::P2tr)?;
-        Ok((index, self.wallet.p2tr(index).script_pubkey()))
+        let taproot = self.profile.has_taproot_addresses();
+        let index = self.new_address(if taproot { AddressType::P2tr } else { AddressType::Bech32 })?;
+        let address = if taproot { self.wallet.p2tr(index) } else { self.wallet.p2wpkh(index) };
+        Ok((index, address.script_pubkey()))
     }
 
     /// The database is open: learns the scripts of the addresses that were given out before.

@@ -29,6 +29,12 @@ impl Profile {
         !matches!(self, Self::V26_06)
     }
 
+    /// Whether the wallet has addresses of the kind P2TR (v23.05), and takes them for change and for what channels pay out.
+    #[must_use]
+    pub const fn has_taproot_addresses(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether a node waits at its start for blocks that bitcoind has lost, if it has their headers.
     #[must_use]
     pub const fn waits_for_lost_blocks(self) -> bool {

@@ -15,6 +15,12 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
+    /// Whether onions may have payloads of a fixed length: `sendpay` makes such ones where nobody asks for others (until v0.11).
+    #[must_use]
+    pub const fn knows_legacy_onions(self) -> bool {
+        matches!(self, Self::Manual | Self::V0_10)
+    }
+
     /// Whether `next_onion` and `shared_secret` stand within `onion`. In the manual they stand beside it.
     #[must_use]
     pub const fn onion_has_its_secret(self) -> bool {

@@ -47,12 +47,17 @@ pub(crate) async fn channel_state_changed() -> Result {
 
 pub(crate) async fn commitment_revocation() -> Result {
     let chain = MockChain::new();
-    let look =
-        async |net: &Net, node: &Node| Ok(members(&told(&chain, net, node, "commitment_revocation").await?));
-    let old = "commitment_txid:string penalty_tx:string";
-    let new = "commitment_txid:string penalty_tx:string channel_id:string commitnum:number";
+    let look = async |net: &Net, node: &Node| {
+        let told = told(&chain, net, node, "commitment_revocation").await?;
+        let penalty = told["penalty_tx"].as_str().unwrap_or_default();
+        // An output's script, with its length.
+        let address = if penalty.contains("160014") { "p2wpkh" } else { "p2tr" };
+        Ok(format!("{} to {address}", members(&told)))
+    };
+    let old = "commitment_txid:string penalty_tx:string to p2wpkh";
+    let new = "commitment_txid:string penalty_tx:string channel_id:string commitnum:number to";
     judged(&chain, "commitment_revocation", json!({"result": "continue"}))
-        .look(look, [old, old, new, new])
+        .look(look, [old, old, &format!("{new} p2wpkh"), &format!("{new} p2tr")])
         .await
 }
 

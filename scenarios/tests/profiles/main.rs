@@ -12,6 +12,7 @@ mod htlcs;
 mod life;
 mod manifest;
 mod notifications;
+mod payments;
 mod requests;
 
 macro_rules! rows {
@@ -45,6 +46,7 @@ rows! {
     channels: channel_opened channel_state_changed commitment_revocation openchannel_result openchannel_amounts;
     htlcs: htlc_accepted_layout htlc_accepted_names htlc_accepted_fail htlc_accepted_modifiers invoice_payment_msat
         invoice_payment_without_result forward_event;
+    payments: legacy_onions payment_parts;
 }
 
 /// `<row> <what it is about>`, or `<row> -- <why it has no test>`.

@@ -63,6 +63,8 @@ pub(super) struct Plan {
     /// What is on its way, by `partid`.
     parts: BTreeMap<u64, PlannedPart>,
     attempts: u64,
+    /// The `partid` of the first attempt.
+    first_partid: u64,
     failures: u64,
     /// What failures said, for the client.
     told: String,
@@ -135,6 +137,7 @@ impl State {
             groupid,
             parts: BTreeMap::new(),
             attempts: 0,
+            first_partid: 1,
             failures: 0,
             told: String::new(),
             excluded: Vec::new(),

@@ -67,8 +67,10 @@ impl State {
         let Some(plan) = self.plans.wanted(number) else { return Ok(None) };
         plan.attempts += 1;
         let is_whole = hops.last().is_some_and(|last| last.amount_msat == plan.goal.amount_msat);
-        let has_number = numbers_whole || plan.attempts > 1 || !is_whole;
-        let partid = if has_number { plan.attempts } else { 0 };
+        if plan.attempts == 1 && is_whole && !numbers_whole {
+            plan.first_partid = 0;
+        }
+        let partid = plan.first_partid + plan.attempts - 1;
         let payloads = plan.payloads(&hops, base);
         let created = OnionPacket::create(&session_key, &payloads, &plan.goal.payment_hash, PAYLOADS_LENGTH);
         let (packet, secrets) = created.map_err(|_| {
