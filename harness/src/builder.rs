@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use leyden_mock_plugins::{Mock, MockPlugin};
 use leyden_protocol::Profile;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::amount::Amount;
 use crate::backend::{Backend, BitcoindAccess, NodeConfig, Surroundings};
+use crate::bitcoind::Bitcoind;
 use crate::crash::CrashRules;
 use crate::error::{Error, Result};
 use crate::fundchannel::ChannelPlan;
@@ -31,6 +33,8 @@ pub struct NetBuilder {
     pub(crate) keep: bool,
     pub(crate) replicate: bool,
     pub(crate) chain: Option<(MockChain, &'static Location<'static>)>,
+    /// The bitcoind of another net.
+    pub(crate) bitcoind: Option<Arc<Bitcoind>>,
     /// What bitcoind shall seem to estimate, in sat per 1000 weight.
     pub(crate) feerates: Option<[u32; 4]>,
     /// The first mistake in the description; `start` tells of it.
@@ -71,6 +75,7 @@ impl NetBuilder {
             keep: false,
             replicate: false,
             chain: None,
+            bitcoind: None,
             feerates: None,
             mistake: None,
         }
@@ -185,6 +190,31 @@ impl NetBuilder {
     #[track_caller]
     pub fn chain(mut self, chain: impl Into<MockChain>) -> Self {
         self.chain = Some((chain.into(), Location::caller()));
+        self
+    }
+
+    /// Gives the net the bitcoind of another one, which must outlive it: to start one takes a quarter of a second, which counts where nets are
+    /// many and short. What happens on the chain, happens to both.
+    ///
+    /// ```no_run
+    /// # async fn test() -> leyden::Result {
+    /// # use leyden::Net;
+    /// let ground = Net::builder().start().await?;
+    /// for attempt in 0..100 {
+    ///     let net = Net::line(["l1", "l2"]).bitcoind_of(&ground).start().await?;
+    ///     net.finish().await?;
+    /// }
+    /// ground.finish().await
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If that net has a [`MockChain`] and no bitcoind.
+    #[track_caller]
+    pub fn bitcoind_of(mut self, other: &Net) -> Self {
+        let lent = other.bitcoind.clone();
+        self.bitcoind =
+            Some(lent.expect("a net with a MockChain has no bitcoind: give its chain to `chain(..)`"));
         self
     }
 

@@ -39,6 +39,8 @@ pub struct Net {
     pub(crate) replicate: bool,
     // What follows is dropped in this order, when the nodes have been killed.
     pub(crate) bitcoind: Option<Arc<Bitcoind>>,
+    /// Its bitcoind is another net's.
+    is_guest: bool,
     mock_chain: Option<MockChain>,
     /// What is answered in bitcoind's place, if anything is.
     mocks: Option<Mocks>,
@@ -128,6 +130,7 @@ impl Net {
             finished: false,
             replicate: false,
             bitcoind: None,
+            is_guest: false,
             mock_chain: None,
             mocks: None,
             chain: None,
@@ -147,7 +150,8 @@ impl Net {
     ) -> Result {
         let run_dir = self.run_dir.as_ref().expect("a net has a run directory until it is finished");
         self.mock_chain = builder.chain.as_ref().map(|(chain, _)| chain.clone());
-        if self.mock_chain.is_none() {
+        (self.is_guest, self.bitcoind) = (builder.bitcoind.is_some(), builder.bitcoind.clone());
+        if self.mock_chain.is_none() && !self.is_guest {
             let dir = run_dir.sub_dir("bitcoind")?;
             let (settings, watchdog) =
                 (self.surroundings.settings.clone(), Arc::clone(&self.surroundings.watchdog));
@@ -293,7 +297,8 @@ impl Net {
             node.abandon();
         }
         // The task that follows the chain may hold it a little longer than this net.
-        let bitcoind = self.bitcoind.take().and_then(|bitcoind| Pid::from_raw(bitcoind.pid().cast_signed()));
+        let own = self.bitcoind.take().filter(|_| !self.is_guest);
+        let bitcoind = own.and_then(|bitcoind| Pid::from_raw(bitcoind.pid().cast_signed()));
         if let Some(pid) = bitcoind {
             // An error means that it has ended already.
             _ = kill_process(pid, Signal::KILL);

@@ -121,13 +121,14 @@ impl WireRule {
         let (seen, struck) = watch::channel(None);
         let Self { rules, doing, way, message, nth, deadline } = self;
         rules.lock().push(Rule { way, message, left: nth, seen, judge: Box::new(judge) });
-        Struck { doing, struck, deadline }
+        Struck { rules, doing, struck, deadline }
     }
 }
 
 /// A message to which something was done, or will be.
 #[derive(Clone)]
 pub struct Struck {
+    rules: WireRules,
     doing: String,
     struck: watch::Receiver<Option<Vec<u8>>>,
     deadline: Deadline,
@@ -141,12 +142,22 @@ impl Struck {
     #[track_caller]
     pub fn happened(&self) -> impl Future<Output = Result<Vec<u8>>> + Send + use<> {
         let at = Location::caller();
-        let Self { doing, mut struck, deadline } = self.clone();
+        let Self { doing, mut struck, deadline, .. } = self.clone();
         async move {
             let waited = deadline.limit(doing, struck.wait_for(Option::is_some)).await;
             let seen = waited.map_err(|error| error.at(at))?;
             Ok(seen.ok().and_then(|seen| seen.clone()).unwrap_or_default())
         }
+    }
+
+    /// Whether the message has come.
+    pub fn has_happened(&self) -> bool {
+        self.struck.borrow().is_some()
+    }
+
+    /// Lets the message pass, if it has not come yet.
+    pub fn disarm(self) {
+        self.rules.lock().retain(|rule| !rule.seen.subscribe().same_channel(&self.struck));
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Call {
     pub(crate) params: Value,
     pub(crate) text: String,
     pub(crate) nth: usize,
+    /// In which life of the plugin it came.
+    pub(crate) life: usize,
 }
 
 impl Call {
@@ -52,13 +54,13 @@ impl Call {
             name if catalogue::hook_named(name).is_some() => CallKind::Hook,
             _ => CallKind::Method,
         };
-        Some(Self { kind, name, id, params, text: text.to_owned(), nth: 1 })
+        Some(Self { kind, name, id, params, text: text.to_owned(), nth: 1, life: 0 })
     }
 
     /// The moment before anything is received, for a mock that misbehaves as soon as it is started.
     pub(crate) fn start() -> Self {
         let (name, text) = ("start".to_owned(), String::new());
-        Self { kind: CallKind::Lifecycle, name, id: None, params: Value::Null, text, nth: 1 }
+        Self { kind: CallKind::Lifecycle, name, id: None, params: Value::Null, text, nth: 1, life: 0 }
     }
 
     /// What it is to the plugin.

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// JSON-RPC 2.0's code for a failure of the server itself.
 const INTERNAL_ERROR: i64 = -32603;
@@ -31,6 +31,16 @@ struct Shared {
     count: watch::Sender<usize>,
     /// How often it was told to stop.
     stops: watch::Sender<usize>,
+    life: Mutex<Life>,
+}
+
+/// One time that it is served.
+#[derive(Default)]
+struct Life {
+    /// Its number, from 1.
+    number: usize,
+    /// The way to who serves it, for answers that come later.
+    late: Option<mpsc::UnboundedSender<VecDeque<Step>>>,
 }
 
 impl MockPlugin {
@@ -39,7 +49,8 @@ impl MockPlugin {
         let mock = mock.into();
         let manifest = mock.declaration();
         let (count, stops) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self(Arc::new(Shared { mock, manifest, received: Mutex::default(), count, stops }))
+        let (received, life) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { mock, manifest, received, count, stops, life }))
     }
 
     /// Its name; `mock` if it was given none.
@@ -69,6 +80,23 @@ impl MockPlugin {
     /// Ends whatever serves it now, without a word to lightningd.
     pub fn stop(&self) {
         self.0.stops.send_modify(|stops| *stops += 1);
+    }
+
+    /// Does this about a call that was left without an answer by [`Reply::hang`]. Says whether it could: an answer to a call of an earlier
+    /// life of the plugin, from before it died or its node did, would reach nobody.
+    ///
+    /// ```
+    /// # use leyden_mock_plugins::{Mock, MockPlugin, Reply};
+    /// # async fn test(judge: MockPlugin) {
+    /// // `judge` is a Mock::hook("htlc_accepted").reply(Reply::hang()), mounted on a node.
+    /// let call = judge.calls("htlc_accepted").pop().expect("it was waited for");
+    /// assert!(judge.answer(&call, &Reply::cont()));
+    /// # }
+    /// ```
+    pub fn answer(&self, call: &Call, reply: &Reply) -> bool {
+        let life = self.life();
+        let late = life.late.as_ref().filter(|_| call.life == life.number);
+        late.is_some_and(|late| late.send(reply.steps(call, &self.0.manifest)).is_ok())
     }
 
     /// Everything received so far, `getmanifest` and `init` included, in order.
@@ -168,6 +196,18 @@ impl MockPlugin {
         self.0.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.0.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is served anew: gives what is to be done later about calls of this life.
+    pub(crate) fn live(&self) -> mpsc::UnboundedReceiver<VecDeque<Step>> {
+        let (late, to_do) = mpsc::unbounded_channel();
+        let mut life = self.life();
+        *life = Life { number: life.number + 1, late: Some(late) };
+        to_do
+    }
+
     /// What to do before anything is received.
     pub(crate) fn begin(&self) -> VecDeque<Step> {
         match &self.0.mock.on_start {
@@ -189,6 +229,7 @@ impl MockPlugin {
         let namesakes =
             received.iter().filter(|one| one.call.kind == call.kind && one.call.name == call.name);
         call.nth = namesakes.count() + 1;
+        call.life = self.life().number;
         let (matched, misses) = self.match_rules(&call, &received);
         let respond = match matched {
             Some(rule) => {

@@ -12,6 +12,7 @@ use leyden_protocol::frame::NotJson;
 use std::collections::VecDeque;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Why a mock is not served any more.
@@ -40,14 +41,21 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
+/// Why the loop goes on.
+enum Woken {
+    Read(usize),
+    Due,
+    Late(VecDeque<Step>),
+}
+
 /// Serves until there is a reason to end.
 pub(crate) async fn run(
     plugin: &MockPlugin,
     stdin: impl AsyncRead + Unpin,
     stdout: impl AsyncWrite + Unpin,
 ) -> Result<Ended, ServeError> {
-    let mut server =
-        Server { plugin, stdin, stdout: Some(stdout), frames: FrameReader::new(), waiting: Vec::new() };
+    let (late, stdout) = (plugin.live(), Some(stdout));
+    let mut server = Server { plugin, stdin, stdout, frames: FrameReader::new(), waiting: Vec::new(), late };
     let ended = server.run().await;
     server.close_stdout().await;
     match ended {
@@ -67,6 +75,8 @@ struct Server<'a, R, W> {
     frames: FrameReader,
     /// What is left to do of replies that wait, with the time when each goes on.
     waiting: Vec<(Instant, VecDeque<Step>)>,
+    /// What the test wants done about calls that were left without an answer.
+    late: mpsc::UnboundedReceiver<VecDeque<Step>>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Server<'_, R, W> {
@@ -77,14 +87,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Server<'_, R, W> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let due = self.waiting.iter().map(|(due, _)| *due).min();
-            let read = tokio::select! {
-                read = self.stdin.read(&mut buffer) => Some(read?),
-                () = wait::until(due) => None,
+            let woken = tokio::select! {
+                read = self.stdin.read(&mut buffer) => Woken::Read(read?),
+                () = wait::until(due) => Woken::Due,
+                Some(steps) = self.late.recv() => Woken::Late(steps),
             };
-            let ended = match read {
-                Some(0) => return Ok(Ended::Eof),
-                Some(read) => self.take(&buffer[..read]).await?,
-                None => self.resume().await?,
+            let ended = match woken {
+                Woken::Read(0) => return Ok(Ended::Eof),
+                Woken::Read(read) => self.take(&buffer[..read]).await?,
+                Woken::Due => self.resume().await?,
+                Woken::Late(steps) => self.perform(steps).await?,
             };
             if let Some(ended) = ended {
                 return Ok(ended);

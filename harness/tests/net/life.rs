@@ -43,6 +43,24 @@ async fn a_killed_node_starts_again_and_was_meant_to_die() {
 }
 
 #[tokio::test]
+async fn nets_may_share_a_bitcoind() {
+    let ground = Net::builder().start().await.unwrap();
+    for height in [102, 103] {
+        let net = Net::builder()
+            .nodes(["l1"])
+            .backend(Backend::Embedded)
+            .bitcoind_of(&ground)
+            .start()
+            .await
+            .unwrap();
+        net.generate_block(1).await.unwrap();
+        assert_eq!(ground.bitcoind().block_count().await.unwrap(), height);
+        net.finish().await.unwrap();
+    }
+    ground.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_new_block_reaches_every_node() {
     on_each_backend(async |backend| {
         let net = Net::builder().nodes(["l1"]).backend(backend).start().await?;

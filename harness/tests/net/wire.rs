@@ -25,9 +25,14 @@ async fn a_message_is_held_changed_lost_and_cut_at() {
     // The second from now; the one before it is as ever.
     let cut = l2.outgoing("pong").unwrap().nth(2).cut();
     assert_eq!(ping().await.unwrap(), json!({"totlen": 132}));
+    assert!(!cut.has_happened());
     let (lost, seen) = tokio::join!(ping(), cut.happened());
+    assert!(cut.has_happened());
     assert!(lost.is_err() && seen.is_ok(), "{lost:?}");
     l1.connect(&l2).await.unwrap();
+    assert_eq!(ping().await.unwrap(), json!({"totlen": 132}));
+
+    l2.outgoing("pong").unwrap().cut().disarm();
     assert_eq!(ping().await.unwrap(), json!({"totlen": 132}));
     net.finish().await.unwrap();
 }

@@ -153,6 +153,21 @@ async fn a_call_that_hangs_does_not_keep_others() {
 }
 
 #[tokio::test]
+async fn a_call_that_hangs_may_be_answered_later_in_the_same_life() {
+    let (plugin, mut lightningd) = started(Mock::hook("custommsg").reply(Reply::hang())).await;
+    let id = lightningd.request("custommsg", json!({})).await;
+    let calls = plugin.wait_for("custommsg", 1, Duration::from_secs(20)).await.expect("it was asked");
+    assert!(plugin.answer(&calls[0], &Reply::fail("2002")));
+    let answer = lightningd.read().await;
+    assert_eq!((&answer["id"], &answer["result"]["failure_message"]), (&id, &json!("2002")));
+    lightningd.hang_up().await.unwrap();
+
+    let lightningd = Lightningd::with(&plugin).await;
+    assert!(!plugin.answer(&calls[0], &Reply::cont()), "who asked is gone");
+    lightningd.hang_up().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_mock_may_exit_with_and_without_an_answer() {
     let (_, mut lightningd) = started(Mock::hook("custommsg").reply(Reply::exit(7))).await;
     lightningd.request("custommsg", json!({})).await;
