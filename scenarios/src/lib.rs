@@ -32,6 +32,7 @@
 //! | `htlc_accepted`, `invoice_payment`, `forwards` | what plugins do about HTLCs and payments; passing HTLCs on |
 //! | `reconnect`, `restarts` | peers that come back to their channels; nodes that are killed in the midst of something |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
+//! | `crash` | nodes that are stopped dead at a chosen point |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
@@ -40,6 +41,7 @@
 mod backend;
 mod chain;
 mod channels;
+mod crash;
 mod custommsg;
 mod db_write;
 mod directories;

@@ -2,6 +2,7 @@
 
 mod channels;
 mod checks;
+mod crash;
 mod life;
 mod plugins;
 mod wire;
