@@ -126,9 +126,9 @@ impl Crash {
         self.fired.borrow().is_some()
     }
 
-    /// Lets the node live, if it has not come to the point yet.
-    pub fn disarm(self) {
-        self.node.crash_rules().disarm(self.id);
+    /// Lets the node live. Gives `false` if it had come to the point before.
+    pub fn disarm(self) -> bool {
+        self.node.crash_rules().disarm(self.id)
     }
 }
 

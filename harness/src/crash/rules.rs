@@ -72,8 +72,11 @@ impl CrashRules {
         (id, receiver)
     }
 
-    pub(super) fn disarm(&self, id: u64) {
-        self.lock().rules.retain(|rule| rule.id != id);
+    /// Gives whether it was still armed.
+    pub(super) fn disarm(&self, id: u64) -> bool {
+        let mut armed = self.lock();
+        let index = armed.rules.iter().position(|rule| rule.id == id);
+        index.map(|index| armed.rules.remove(index)).is_some()
     }
 
     /// What has been counted for an armed crash, in words.

@@ -1,0 +1,100 @@
+//! The crash matrix: a payment over three nodes, of which one is stopped dead at each of its commits, on each side of the commit, and
+//! started again. Whatever the point, the payment must end in one way everywhere, and nothing may be lost, stuck or done twice.
+
+mod books;
+mod stage;
+
+use std::time::{Duration, Instant};
+
+use leyden::{Backend, Call, Commit, CrashPoint, Mock, Net, Reply, Result};
+
+use stage::{Preimages, Stage, Victim, Way};
+
+/// How long a plugin thinks about an HTLC: long enough for the node to do everything else before.
+const HELD: Duration = Duration::from_millis(5);
+
+/// The code with which plugins fail HTLCs here.
+const REFUSAL: u16 = 0x2002;
+
+/// What a plugin of the node that crashes says of HTLCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// There is no such plugin.
+    None,
+    Continue,
+    Fail,
+    Resolve,
+}
+
+const PHASES: [fn(Commit) -> CrashPoint; 3] = [Commit::before, Commit::after, Commit::after_send];
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_between() -> Result {
+    play(Victim::Between, Verdict::None).await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_between_while_a_plugin_holds() -> Result {
+    play(Victim::Between, Verdict::Continue).await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_between_whose_plugin_fails() -> Result {
+    play(Victim::Between, Verdict::Fail).await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_between_whose_plugin_resolves() -> Result {
+    play(Victim::Between, Verdict::Resolve).await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_paying_node() -> Result {
+    play(Victim::Paying, Verdict::None).await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_receiving_node() -> Result {
+    play(Victim::Receiving, Verdict::Continue).await
+}
+
+/// Crashes the victim at its first commit, at its second, and so on, until a payment ends without a crash.
+#[expect(clippy::print_stdout, reason = "how much was tried is a part of the result")]
+async fn play(victim: Victim, verdict: Verdict) -> Result {
+    let began = Instant::now();
+    let net = Net::line(["l1", "l2", "l3"]).backend(Backend::Embedded).replicate();
+    let preimages = Preimages::default();
+    let net = match verdict {
+        Verdict::None => net,
+        _ => net.mount(victim.name(), judge(verdict, &preimages)),
+    };
+    let net = net.start().await?;
+    let mut stage = Stage::new(&net, victim, verdict, preimages).await?;
+    let (mut commits, mut crashes) = (0, 0);
+    for phase in PHASES {
+        let mut nth = 1;
+        while stage.pay_and_crash(phase(Commit::nth(nth))).await? == Way::Crashed {
+            crashes += 1;
+            nth += 1;
+        }
+        commits = commits.max(nth - 1);
+    }
+    println!(
+        "{victim:?}, {verdict:?}: {commits} commits, {crashes} crashes in {:?}; {}",
+        began.elapsed(),
+        stage.ends
+    );
+    assert!(commits >= 5, "a payment was expected to take more than {commits} commits");
+    net.finish().await
+}
+
+/// A plugin that thinks a while about each HTLC, and says the same of it whenever it is asked.
+fn judge(verdict: Verdict, preimages: &Preimages) -> Mock {
+    let preimages = preimages.clone();
+    let answer = move |call: &Call| match verdict {
+        Verdict::None | Verdict::Continue => Reply::cont().delay(HELD),
+        Verdict::Fail => Reply::fail(format!("{REFUSAL:04x}")).delay(HELD),
+        Verdict::Resolve => Reply::resolve(preimages.of(&call.params()["htlc"]["payment_hash"])).delay(HELD),
+    };
+    Mock::hook("htlc_accepted").reply(answer).named("judge")
+}
