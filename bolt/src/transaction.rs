@@ -23,7 +23,7 @@ pub(crate) mod shachain;
 mod signature;
 mod terms;
 
-pub use claim::{Claim, PenaltyBase};
+pub use claim::{ANCHOR_SAT, Claim, PenaltyBase};
 pub use closing::ClosingTransaction;
 pub use commitment::{
     Commitment, CommitmentHtlc, CommitmentSpec, HtlcOutput, anchors_sat, commitment_fee_sat, is_trimmed,

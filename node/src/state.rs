@@ -9,6 +9,7 @@ use crate::chain::feerates::Feerates;
 use crate::chain::topology::Topology;
 use crate::chain::watch::Watches;
 use crate::channel::Channels;
+use crate::channel::anchorspend::AnchorSpends;
 use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
@@ -100,6 +101,7 @@ pub(crate) struct State {
     pub(crate) feerates: Feerates,
     pub(crate) watches: Watches,
     pub(crate) outgoing: Outgoing,
+    pub(crate) anchor_spends: AnchorSpends,
     /// Channels that are closed on the chain.
     pub(crate) onchain: ClosedChannels,
     /// What the wallet can spend.
@@ -157,6 +159,7 @@ impl State {
             feerates: Feerates::default(),
             watches: Watches::default(),
             outgoing: Outgoing::default(),
+            anchor_spends: AnchorSpends::default(),
             onchain: ClosedChannels::default(),
             scripts: Scripts::default(),
             unreleased: Unreleased::new(),

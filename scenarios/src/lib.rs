@@ -33,6 +33,7 @@
 //! | `reconnect`, `restarts` | peers that come back to their channels; nodes that are killed in the midst of something |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
 //! | `crash` | nodes that are stopped dead at a chosen point |
+//! | `raised_fees` | what a node pays to get into a block in time |
 //! | `faults` | plugins that die or talk nonsense |
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
@@ -64,6 +65,7 @@ mod pass_through;
 mod paying;
 mod payments;
 mod peers;
+mod raised_fees;
 mod reconnect;
 mod recovery;
 mod releases;

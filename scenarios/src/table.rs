@@ -50,6 +50,7 @@ macro_rules! every_scenario {
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment revoked_commitment
                 funding_reorganised;
+            raised_fees: fees_raised;
             wallet: wallet_withdraw wallet_psbts wallet_reorg;
             crash: crash_at_hook crash_before_commit;
             db_write: db_write db_write_refused db_write_versions;

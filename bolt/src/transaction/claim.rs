@@ -16,7 +16,7 @@ use bitcoin::{
     Witness, ecdsa,
 };
 use lightning::ln::chan_utils::{
-    derive_private_key, derive_private_revocation_key, get_htlc_redeemscript,
+    derive_private_key, derive_private_revocation_key, get_htlc_redeemscript, get_keyed_anchor_redeemscript,
     get_to_countersigner_keyed_anchor_redeemscript,
 };
 
@@ -25,6 +25,9 @@ const SIGNATURE_WEIGHT: u64 = 73;
 
 /// lightningd's `FEERATE_FLOOR`: what cannot pay more is tried at it.
 const FEERATE_FLOOR_PER_KW: u32 = 253;
+
+/// What an anchor is worth (BOLT 3 "`to_local_anchor` and `to_remote_anchor` Output").
+pub const ANCHOR_SAT: u64 = 330;
 
 /// Which output it is, and by what right it is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +161,17 @@ impl ChannelKeys {
         let outpoint = OutPoint { txid: base.txid, vout: base.outnum };
         let claim = Claim::Revoked { per_commitment_secret };
         self.claim(terms, &claim, (outpoint, base.amount_sat), destination, feerate_per_kw)
+    }
+
+    /// The output script of our anchor on either side's commitment.
+    pub fn anchor_script(&self) -> ScriptBuf {
+        get_keyed_anchor_redeemscript(&self.basepoints().funding_pubkey).to_p2wsh()
+    }
+
+    /// The witness for input `input`, which spends our anchor, in a transaction of any form.
+    pub fn anchor_witness(&self, transaction: &Transaction, input: usize) -> Witness {
+        let script = get_keyed_anchor_redeemscript(&self.basepoints().funding_pubkey);
+        Spend::new(script, self.secrets.funding).witness(transaction, input, Amount::from_sat(ANCHOR_SAT))
     }
 
     fn spend(&self, terms: &Terms, claim: &Claim) -> Spend {

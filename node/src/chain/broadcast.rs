@@ -8,7 +8,7 @@ use crate::event::LogLevel;
 use crate::state::State;
 use crate::wallet::send::Sending;
 use bitcoin::consensus::encode::serialize_hex;
-use bitcoin::{Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
 use leyden_protocol::Id;
 use std::collections::BTreeMap;
 
@@ -24,6 +24,8 @@ pub(crate) enum Broadcast {
     MutualClose(u64),
     /// A channel that is closed by its last commitment transaction.
     Unilateral(u64),
+    /// The same: what spends an anchor of it to pay its fee.
+    Anchor(u64),
     /// A closed channel: what spends from its commitment transaction.
     Onchain(u64),
 }
@@ -31,7 +33,7 @@ pub(crate) enum Broadcast {
 impl Broadcast {
     /// Whether the backend is told to look away from the fee: what is claimed from a commitment may be small.
     fn allows_high_fees(&self) -> bool {
-        matches!(self, Self::Onchain(_))
+        matches!(self, Self::Onchain(_) | Self::Anchor(_))
     }
 
     /// The id of the command that is behind it.
@@ -59,6 +61,13 @@ impl Outgoing {
     /// Whether this one is the node's own.
     pub(crate) fn has(&self, txid: Txid) -> bool {
         self.0.contains_key(&txid)
+    }
+
+    /// Whether one of them spends this output; `except` does not count.
+    pub(crate) fn spends(&self, outpoint: OutPoint, except: Option<Txid>) -> bool {
+        let others = self.0.iter().filter(|(txid, _)| Some(**txid) != except);
+        let mut inputs = others.flat_map(|(_, (tx, _))| &tx.input);
+        inputs.any(|input| input.previous_output == outpoint)
     }
 }
 
@@ -92,7 +101,8 @@ impl State {
         match why {
             Broadcast::Client(sending) => self.client_broadcast_answered(sending, txid, answer),
             Broadcast::Funding(dbid) => self.funding_sent(*dbid, txid, &answer),
-            Broadcast::MutualClose(_) | Broadcast::Unilateral(_) | Broadcast::Onchain(_) => {}
+            Broadcast::Unilateral(dbid) => self.boost_commitment(*dbid, answer.is_ok()),
+            Broadcast::MutualClose(_) | Broadcast::Anchor(_) | Broadcast::Onchain(_) => {}
         }
     }
 
@@ -112,13 +122,31 @@ impl State {
         self.outgoing.0.remove(&txid);
     }
 
-    /// There is a new block: sends what still is in none.
+    /// There is a new block: sends what still is in none, with another fee if that has to be.
     pub(crate) fn rebroadcast(&mut self) {
         let outgoing: Vec<(Transaction, Broadcast)> = self.outgoing.0.values().cloned().collect();
-        for (tx, why) in outgoing {
-            if self.tx_location(tx.compute_txid()).is_none() {
-                self.send_transaction(&tx, &why, false);
+        for (mut tx, why) in outgoing {
+            let txid = tx.compute_txid();
+            if self.tx_location(txid).is_some() || !self.outgoing.has(txid) {
+                continue;
             }
+            let raised = match why {
+                Broadcast::Onchain(dbid) => self.raise_claim(dbid, &tx),
+                Broadcast::Anchor(_) => self.raise_anchor_spend(&tx),
+                _ => None,
+            };
+            if let Some(raised) = raised {
+                tx = raised;
+                self.outgoing.0.remove(&txid);
+                self.outgoing.0.insert(tx.compute_txid(), (tx.clone(), why.clone()));
+                self.store_tx(&tx, None);
+            }
+            self.send_transaction(&tx, &why, false);
         }
+    }
+
+    /// Gives up what spends anchors of a channel.
+    pub(crate) fn stop_anchor_spends(&mut self, dbid: u64) {
+        self.outgoing.0.retain(|_, (_, why)| *why != Broadcast::Anchor(dbid));
     }
 }

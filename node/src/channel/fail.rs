@@ -104,6 +104,7 @@ impl State {
         self.resolve_closes(dbid, std::slice::from_ref(tx));
         self.channel_state(dbid, ChannelState::FundingSpendSeen, cause, "Onchain funding spend");
         self.own_channel_gone(dbid);
+        self.forget_anchor_spends(dbid);
         self.funding_spent(dbid, tx, height);
     }
 

@@ -13,10 +13,12 @@
 //! | [`revocation`] | the hook `commitment_revocation` | `peer_htlcs.c` |
 //! | [`close`] | closing by agreement, the command `close` | `closing_control.c` |
 //! | [`fail`] | closing without, and forgetting | `channel.c`, `peer_control.c` |
+//! | [`anchorspend`] | raising the fee of a commitment on its way into a block | `anchorspend.c` |
 //! | [`reconnect`] | connections to peers with channels | `connectd.c` |
 //! | [`list`], [`closed`] | `listpeerchannels`, `listclosedchannels` | `peer_control.c`, `closed_channel.c` |
 //! | [`setchannel`] | `setchannel` | `peer_control.c` |
 
+pub(crate) mod anchorspend;
 mod change;
 pub(crate) mod channel_state;
 pub(crate) mod close;

@@ -23,6 +23,8 @@ pub struct Channels {
     pub htlc_maximum_msat: u64,
     /// `--max-concurrent-htlcs`: how many HTLCs a peer may offer at a time.
     pub max_concurrent_htlcs: u16,
+    /// `--dev-low-prio-anchor-blocks`: within how many blocks a commitment without HTLCs has to be in one.
+    pub low_prio_anchor_blocks: u32,
     /// How soon to connect again to peers with channels.
     pub reconnect: Reconnect,
 }
@@ -52,6 +54,7 @@ impl Default for Channels {
             htlc_minimum_msat: 0,
             htlc_maximum_msat: u64::MAX,
             max_concurrent_htlcs: 483,
+            low_prio_anchor_blocks: 2016,
             reconnect: Reconnect::default(),
         }
     }

@@ -113,7 +113,9 @@ impl State {
 
     fn tell_of_spend(&mut self, dbid: u64, spent: OutPoint, tx: &Transaction, input: usize, height: u32) {
         let Some(tracker) = self.onchain.get_mut(&dbid) else { return };
-        if !tracker.output_spent(spent, tx, input, height) {
+        let matters = tracker.output_spent(spent, tx, input, height);
+        // Another of its inputs may matter.
+        if !matters && !tx.input.iter().any(|input| tracker.follows(input.previous_output)) {
             self.unwatch_with_outputs(dbid, tx);
         }
         self.carry_out(dbid);

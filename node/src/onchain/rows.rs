@@ -45,14 +45,6 @@ impl State {
         self.stored().rows(query, &[&start, &end], raw_and_height).into_iter().filter_map(whole).collect()
     }
 
-    /// A transaction that spends `outpoint`, was sent, and is in no block.
-    pub(super) fn unconfirmed_spend_of(&self, outpoint: OutPoint) -> Option<Transaction> {
-        let query = "SELECT rawtx FROM transactions WHERE blockheight IS NULL ORDER BY id";
-        let raw: Vec<Vec<u8>> = self.stored().rows(query, &[], |row| row.get(0));
-        let mut txs = raw.iter().filter_map(|raw| deserialize::<Transaction>(raw).ok());
-        txs.find(|tx| tx.input.iter().any(|input| input.previous_output == outpoint))
-    }
-
     /// Everything that is known of a channel.
     pub(super) fn case_of(&self, dbid: u64) -> Option<Case> {
         let channel = self.channels.get(dbid)?;

@@ -117,6 +117,12 @@ impl Tracker {
         &self.outputs[place]
     }
 
+    /// The output for which this transaction was sent.
+    pub(crate) fn sent_for(&self, txid: Txid) -> Option<usize> {
+        let sent = |output: &TrackedOutput| output.proposal.as_ref().and_then(|proposal| proposal.sent);
+        self.outputs.iter().position(|output| output.resolved.is_none() && sent(output) == Some(txid))
+    }
+
     /// This transaction for an output was sent; no other need be made.
     pub(crate) fn sent(&mut self, place: usize, txid: Txid) {
         if let Some(proposal) = &mut self.outputs[place].proposal {

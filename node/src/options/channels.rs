@@ -99,6 +99,15 @@ pub(crate) const OPTIONS: &[Opt] = &[
     })
     .dynamic()
     .shown(|config| Some(config.min_capacity_sat.to_string())),
+    Opt::value(
+        "dev-low-prio-anchor-blocks",
+        "how long a unilateral close without HTLCs may take, in blocks",
+        Shape::Int,
+        |config, value| {
+            config.channels.low_prio_anchor_blocks = number(value)?;
+            Ok(())
+        },
+    ),
     Opt::flag("dev-no-reconnect", "leave it to peers with channels to connect again", |config| {
         config.channels.reconnect = Reconnect::Never;
     }),

@@ -38,7 +38,6 @@ const IGNORED: &[Ignored] = &[
             "dev-force-bip32-seed",
             "dev-force-channel-secrets",
             "dev-force-tmp-channel-id",
-            "dev-low-prio-anchor-blocks",
             "dev-max-fee-multiplier",
             "dev-max-funding-unconfirmed-blocks",
             "dev-onion-reply-length",

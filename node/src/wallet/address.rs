@@ -5,7 +5,7 @@ use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
-use bitcoin::{Script, ScriptBuf};
+use bitcoin::{Address, Script, ScriptBuf};
 use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Profile, json};
 use serde_json::{Map, Value};
@@ -94,8 +94,12 @@ impl State {
     pub(crate) fn wallet_script(&mut self) -> Result<(u32, ScriptBuf), RpcError> {
         let taproot = self.profile.has_taproot_addresses();
         let index = self.new_address(if taproot { AddressType::P2tr } else { AddressType::Bech32 })?;
-        let address = if taproot { self.wallet.p2tr(index) } else { self.wallet.p2wpkh(index) };
-        Ok((index, address.script_pubkey()))
+        Ok((index, self.wallet_address(index).script_pubkey()))
+    }
+
+    /// The address of the newest kind for this key.
+    pub(crate) fn wallet_address(&self, index: u32) -> Address {
+        if self.profile.has_taproot_addresses() { self.wallet.p2tr(index) } else { self.wallet.p2wpkh(index) }
     }
 
     /// The database is open: learns the scripts of the addresses that were given out before.

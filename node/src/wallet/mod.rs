@@ -7,6 +7,7 @@
 //! | [`scan`] | outputs found and spent by the transactions of blocks | `wallet/wallet.c` |
 //! | [`reservation`] | outputs kept for somebody, `reserveinputs`, `unreserveinputs` | `wallet/reservation.c` |
 //! | [`select`], [`weight`] | which outputs pay for something | `wallet/reservation.c`, `bitcoin/tx.c` |
+//! | [`boost`] | outputs that raise the fee of what has inputs of its own | `wallet/wallet.c` |
 //! | [`param`] | amounts, addresses and outpoints as clients write them | `common/json_param.c` |
 //! | [`fund`] | transactions that the wallet pays for | `plugins/txprepare.c` |
 //! | [`psbt`], [`sign`] | PSBTs, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
@@ -17,6 +18,7 @@
 
 pub(crate) mod addpsbt;
 pub(crate) mod address;
+pub(crate) mod boost;
 pub(crate) mod fund;
 pub(crate) mod fundpsbt;
 pub(crate) mod listfunds;
@@ -29,5 +31,5 @@ pub(crate) mod select;
 pub(crate) mod send;
 pub(crate) mod sign;
 pub(crate) mod txprepare;
-mod weight;
+pub(crate) mod weight;
 pub(crate) mod withdraw;

@@ -12,7 +12,7 @@ use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
 
 /// Replaceable (BIP 125), as lightningd makes all its inputs.
-const SEQUENCE: Sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
+pub(crate) const SEQUENCE: Sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
 
 /// A PSBT without inputs and outputs.
 pub(crate) fn empty(locktime: LockTime) -> Psbt {

@@ -45,8 +45,17 @@ pub(crate) fn input(spent: &WalletOutput, min_witness: u64) -> u64 {
     } else {
         signature + 1 + 33
     };
+    input_with_witness(witness.max(min_witness))
+}
+
+/// An input that spends an anchor: a signature and a script of 40 bytes.
+pub(crate) fn anchor_input() -> u64 {
+    input_with_witness(1 + 71 + 1 + 40)
+}
+
+fn input_with_witness(witness: u64) -> u64 {
     let outpoint_and_sequence = (32 + 4 + 4) * 4;
-    1 + witness.max(min_witness) + outpoint_and_sequence + 4
+    1 + witness + outpoint_and_sequence + 4
 }
 
 /// The fee for a weight, in sat.

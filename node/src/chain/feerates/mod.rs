@@ -143,6 +143,17 @@ impl State {
         }
     }
 
+    /// The rate to be in a block before it is too late, in sat per kw (`feerate_for_target`).
+    pub(crate) fn feerate_for_target(&self, deadline: u32) -> u32 {
+        let known = match deadline.checked_sub(self.topology.height()) {
+            Some(201..) => return FLOOR,
+            Some(101..) => return self.feerate_floor(),
+            Some(blocks) => self.feerate_for_deadline(blocks),
+            None => self.feerate_for_deadline(1),
+        };
+        known.unwrap_or(0).max(self.feerate_floor())
+    }
+
     /// The least that gets a transaction relayed, in sat per kw.
     pub(crate) fn feerate_floor(&self) -> u32 {
         self.feerates.ranges.floor().max(FLOOR)
