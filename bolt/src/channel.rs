@@ -46,6 +46,7 @@ use crate::message::ChannelMessage;
 use crate::short_channel_id::ShortChannelId;
 use crate::transaction::{Commitment, PenaltyBase, Side, Terms};
 use bitcoin::Transaction;
+use bitcoin::secp256k1::PublicKey;
 use close::Negotiation;
 use reestablish::Link;
 use std::ops::RangeInclusive;
@@ -61,6 +62,8 @@ pub struct Channel {
     record: Record,
     /// Our commitment, which the peer has signed.
     local_commitment: Commitment,
+    /// The point of ours that was derived last, and the number of its commitment.
+    last_point: Option<(u64, PublicKey)>,
     link: Link,
     negotiated: Negotiated,
     /// What we want the commitments to pay, if we are the opener.

@@ -8,6 +8,7 @@ use crate::message::channel::{CommitmentSigned, RevokeAndAck};
 use crate::tlv::TlvStream;
 use crate::transaction::{Commitment, CommitmentSignatures, Side};
 use bitcoin::Transaction;
+use bitcoin::secp256k1::PublicKey;
 
 /// What a [`Step`] did.
 #[derive(Debug)]
@@ -133,7 +134,7 @@ impl Channel {
         if !committed.changed && self.empty_commitment == Some(number - 1) {
             return warning("commit_sig with no changes (again!)");
         }
-        let point = self.keys.per_commitment_point(number);
+        let point = self.own_point(number);
         let commitment = record.commitment(&self.terms, Side::Local, number, point);
         record.signatures =
             CommitmentSignatures { signature: message.signature, htlc_signatures: message.htlc_signature };
@@ -156,12 +157,23 @@ impl Channel {
     /// Revokes our commitment before the last.
     pub(super) fn send_revoke_and_ack(&mut self) {
         let next = self.next_commitment_number(Side::Local);
+        let next_per_commitment_point = self.own_point(next);
         self.send(RevokeAndAck {
             channel_id: self.channel_id,
             per_commitment_secret: self.keys.per_commitment_secret(next - 2),
-            next_per_commitment_point: self.keys.per_commitment_point(next),
+            next_per_commitment_point,
             tlvs: TlvStream::new(),
         });
+    }
+
+    /// The point of our commitment `number`. It is asked for twice: to be said, and when the peer has signed.
+    fn own_point(&mut self, number: u64) -> PublicKey {
+        let point = match self.last_point {
+            Some((of, point)) if of == number => point,
+            _ => self.keys.per_commitment_point(number),
+        };
+        self.last_point = Some((number, point));
+        point
     }
 
     /// Our commitment, which is the last that the peer signed.

@@ -180,6 +180,7 @@ impl Channel {
             keys,
             record,
             local_commitment,
+            last_point: None,
             link: Link::Down,
             negotiated: Negotiated::default(),
             wanted_feerate: None,

@@ -35,7 +35,7 @@ impl Channel {
     }
 
     /// The transaction that takes the peer's balance if it puts a revoked commitment on the chain; `base` came with
-    /// [`ChannelOutput::Revoked`]. `None` if that balance is not worth it.
+    /// [`ChannelOutput::Revoked`]. `None` if that balance is not worth it ([`PenaltyBase::is_dust`]).
     pub fn penalty(
         &self,
         base: &PenaltyBase,

@@ -82,6 +82,13 @@ pub struct PenaltyBase {
     pub amount_sat: u64,
 }
 
+impl PenaltyBase {
+    /// Whether there is too little in it for a transaction of ours.
+    pub fn is_dust(&self, terms: &Terms) -> bool {
+        self.amount_sat <= terms.config(Side::Local).dust_limit_satoshis
+    }
+}
+
 /// How a claim is signed and what stands beside the signature.
 struct Spend {
     script: ScriptBuf,
@@ -155,7 +162,7 @@ impl ChannelKeys {
         destination: &Script,
         feerate_per_kw: u32,
     ) -> Option<Transaction> {
-        if base.amount_sat <= terms.config(Side::Local).dust_limit_satoshis {
+        if base.is_dust(terms) {
             return None;
         }
         let outpoint = OutPoint { txid: base.txid, vout: base.outnum };

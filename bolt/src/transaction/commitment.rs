@@ -2,13 +2,14 @@
 
 use super::claim::PenaltyBase;
 use super::htlc::HtlcTransaction;
-use super::output::{CommitmentOutput, commitment_outputs};
+use super::output::{CommitmentOutput, outputs_with_keys};
 use super::terms::{ChannelType, Side, Terms};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{PublicKey, Secp256k1};
 use bitcoin::{Transaction, Txid};
 use lightning::ln::chan_utils::{
-    CommitmentTransaction, HTLCOutputInCommitment, htlc_success_tx_weight, htlc_timeout_tx_weight,
+    CommitmentTransaction, HTLCOutputInCommitment, TxCreationKeys, htlc_success_tx_weight,
+    htlc_timeout_tx_weight,
 };
 use lightning::types::payment::PaymentHash;
 
@@ -71,7 +72,7 @@ pub struct HtlcOutput {
 pub struct Commitment {
     pub(super) terms: Terms,
     spec: CommitmentSpec,
-    pub(super) built: CommitmentTransaction,
+    built: CommitmentTransaction,
     htlcs: Vec<HtlcOutput>,
 }
 
@@ -180,28 +181,17 @@ impl Commitment {
     /// What each output is, in their order.
     pub fn outputs(&self) -> Vec<CommitmentOutput> {
         let htlcs: Vec<_> = self.htlcs.iter().map(|output| output.htlc).collect();
-        commitment_outputs(
-            &self.terms,
-            self.spec.side,
-            &self.spec.per_commitment_point,
-            self.transaction(),
-            &htlcs,
-        )
+        outputs_with_keys(&self.terms, self.spec.side, self.keys(), self.transaction(), &htlcs)
     }
 
     /// Our commitment's transactions that claim or time out its HTLCs, in the order of [`Self::htlcs`].
     pub fn htlc_transactions(&self) -> Vec<HtlcTransaction> {
-        let of = |output: &HtlcOutput| {
-            HtlcTransaction::new(
-                &self.terms,
-                self.spec.side,
-                &self.spec.per_commitment_point,
-                self.spec.feerate_per_kw,
-                self.txid(),
-                *output,
-            )
-        };
-        self.htlcs.iter().map(of).collect()
+        self.htlcs.iter().map(|output| HtlcTransaction::new(self, *output)).collect()
+    }
+
+    /// Derived when it was made.
+    pub(super) fn keys(&self) -> &TxCreationKeys {
+        self.built.trust().keys()
     }
 
     /// What is needed to take the owner's balance once this commitment is revoked; nothing if that balance has no output.

@@ -1,14 +1,13 @@
 //! HTLC transactions: the second stage of an HTLC on the commitment of the node that owns it. HTLC-timeout takes back what it
 //! offered, HTLC-success takes what it was offered; both pay to it after a delay.
 
-use super::commitment::{HtlcOutput, ldk_htlc};
+use super::commitment::{Commitment, HtlcOutput, ldk_htlc};
 use super::signature::{digest, sign};
-use super::terms::{Side, Terms};
 use crate::channel_keys::ChannelKeys;
 use bitcoin::secp256k1::ecdsa::Signature;
 use bitcoin::secp256k1::{Message, PublicKey};
 use bitcoin::sighash::EcdsaSighashType;
-use bitcoin::{Amount, ScriptBuf, Transaction, Txid};
+use bitcoin::{Amount, ScriptBuf, Transaction};
 use lightning::ln::chan_utils::{build_htlc_input_witness, build_htlc_transaction, get_htlc_redeemscript};
 use lightning::types::features::ChannelTypeFeatures;
 use lightning::types::payment::PaymentPreimage;
@@ -24,29 +23,22 @@ pub struct HtlcTransaction {
 }
 
 impl HtlcTransaction {
-    /// The transaction of an HTLC output of `txid`, a commitment of `side` with this point and fee rate.
-    pub fn new(
-        terms: &Terms,
-        side: Side,
-        per_commitment_point: &PublicKey,
-        feerate_per_kw: u32,
-        txid: Txid,
-        output: HtlcOutput,
-    ) -> Self {
-        let keys = terms.commitment_keys(side, per_commitment_point);
+    /// The transaction of one of the HTLC outputs of a commitment.
+    pub(super) fn new(commitment: &Commitment, output: HtlcOutput) -> Self {
+        let (terms, spec, keys) = (commitment.terms(), commitment.spec(), commitment.keys());
         let kind = terms.ldk_type();
-        let htlc = ldk_htlc(&output.htlc, side, Some(output.vout));
+        let htlc = ldk_htlc(&output.htlc, spec.side, Some(output.vout));
         let transaction = build_htlc_transaction(
-            &txid,
-            feerate_per_kw,
-            terms.delay_of(side),
+            &commitment.txid(),
+            spec.feerate_per_kw,
+            terms.delay_of(spec.side),
             &htlc,
             &kind,
             &keys.broadcaster_delayed_payment_key,
             &keys.revocation_key,
         );
-        let script = get_htlc_redeemscript(&htlc, &kind, &keys);
-        Self { output, per_commitment_point: *per_commitment_point, transaction, script, kind }
+        let script = get_htlc_redeemscript(&htlc, &kind, keys);
+        Self { output, per_commitment_point: spec.per_commitment_point, transaction, script, kind }
     }
 
     /// The HTLC and its output.

@@ -6,7 +6,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{Script, ScriptBuf, Transaction};
 use lightning::ln::chan_utils::{
-    get_commitment_transaction_number_obscure_factor, get_countersigner_payment_script,
+    TxCreationKeys, get_commitment_transaction_number_obscure_factor, get_countersigner_payment_script,
     get_htlc_redeemscript, get_keyed_anchor_redeemscript, get_revokeable_redeemscript,
 };
 
@@ -47,15 +47,25 @@ pub fn commitment_outputs(
     transaction: &Transaction,
     htlcs: &[CommitmentHtlc],
 ) -> Vec<CommitmentOutput> {
-    let keys = terms.commitment_keys(owner, per_commitment_point);
+    outputs_with_keys(terms, owner, &terms.commitment_keys(owner, per_commitment_point), transaction, htlcs)
+}
+
+/// The same, for keys that are derived already: that takes longer than everything else about it.
+pub(super) fn outputs_with_keys(
+    terms: &Terms,
+    owner: Side,
+    keys: &TxCreationKeys,
+    transaction: &Transaction,
+    htlcs: &[CommitmentHtlc],
+) -> Vec<CommitmentOutput> {
     let kind = terms.ldk_type();
-    let delayed = delayed_script(terms, owner, per_commitment_point).to_p2wsh();
+    let delayed = delayed_script_with_keys(terms, owner, keys).to_p2wsh();
     let to_other = get_countersigner_payment_script(&kind, &terms.basepoints(owner.other()).payment);
     let anchors = Side::BOTH
         .map(|side| get_keyed_anchor_redeemscript(&terms.basepoints(side).funding_pubkey).to_p2wsh());
     let mut htlcs: Vec<(ScriptBuf, CommitmentHtlc)> = htlcs
         .iter()
-        .map(|htlc| (get_htlc_redeemscript(&ldk_htlc(htlc, owner, None), &kind, &keys).to_p2wsh(), *htlc))
+        .map(|htlc| (get_htlc_redeemscript(&ldk_htlc(htlc, owner, None), &kind, keys).to_p2wsh(), *htlc))
         .collect();
     // Offered HTLCs of one payment can look the same; their outputs are in this order (BOLT 3 "Transaction Output Ordering").
     htlcs.sort_by_key(|(_, htlc)| htlc.cltv_expiry);
@@ -80,7 +90,10 @@ pub fn commitment_outputs(
 
 /// The witness script of what `owner` gets after a delay: its balance, and what its HTLC transactions pay.
 pub(super) fn delayed_script(terms: &Terms, owner: Side, per_commitment_point: &PublicKey) -> ScriptBuf {
-    let keys = terms.commitment_keys(owner, per_commitment_point);
+    delayed_script_with_keys(terms, owner, &terms.commitment_keys(owner, per_commitment_point))
+}
+
+fn delayed_script_with_keys(terms: &Terms, owner: Side, keys: &TxCreationKeys) -> ScriptBuf {
     get_revokeable_redeemscript(
         &keys.revocation_key,
         terms.delay_of(owner),

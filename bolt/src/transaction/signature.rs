@@ -52,12 +52,16 @@ pub enum BadSignature {
 impl ChannelKeys {
     /// Our signatures of a commitment of the peer.
     pub fn sign_commitment(&self, commitment: &Commitment) -> CommitmentSignatures {
-        let htlc_key = self.htlc_key(&commitment.spec().per_commitment_point);
-        let htlcs = commitment.htlc_transactions();
-        CommitmentSignatures {
-            signature: self.sign_funding_input(commitment.terms(), commitment.transaction()),
-            htlc_signatures: htlcs.iter().map(|htlc| sign(&htlc.digest_of_peer(), &htlc_key)).collect(),
-        }
+        let htlc_signatures = match &commitment.htlc_transactions()[..] {
+            // To derive a key takes as long as to sign.
+            [] => Vec::new(),
+            htlcs => {
+                let key = self.htlc_key(&commitment.spec().per_commitment_point);
+                htlcs.iter().map(|htlc| sign(&htlc.digest_of_peer(), &key)).collect()
+            }
+        };
+        let signature = self.sign_funding_input(commitment.terms(), commitment.transaction());
+        CommitmentSignatures { signature, htlc_signatures }
     }
 
     /// Our commitment with both signatures: the unilateral close. `signature` is the peer's, and was verified.
@@ -113,7 +117,7 @@ impl Commitment {
         if expected != got {
             return Err(BadSignature::Count { expected, got });
         }
-        let key = self.built.trust().keys().countersignatory_htlc_key.to_public_key();
+        let key = self.keys().countersignatory_htlc_key.to_public_key();
         for (htlc, signature) in htlcs.iter().zip(&signatures.htlc_signatures) {
             if !is_signed(&htlc.digest_of_peer(), signature, &key) {
                 let transaction = bitcoin::consensus::encode::serialize_hex(htlc.transaction());

@@ -47,7 +47,10 @@ impl Actor {
     async fn db_write(&mut self, data_version: u32, writes: Vec<String>) -> Result<(), End> {
         let mut waiting = BTreeMap::new();
         let plugins = self.state.db_write_plugins();
-        let params = serde_json::json!({ "data_version": data_version, "writes": &writes }).to_string();
+        let params = match plugins.is_empty() {
+            true => String::new(),
+            false => serde_json::json!({ "data_version": data_version, "writes": &writes }).to_string(),
+        };
         self.tell(Event::DbWrite { data_version, writes });
         for plugin in plugins {
             if self.has_closed(plugin) {

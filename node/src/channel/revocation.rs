@@ -27,7 +27,12 @@ impl State {
         let feerate = self.feerate(Purpose::Penalty).unwrap_or_else(|| self.feerate_floor());
         let Some(channel) = self.channels.get(dbid) else { return };
         // Without it the peer had too little in that commitment to be worth a transaction.
-        let Some(base) = base else { return };
+        let Some(base) = base.filter(|base| !base.is_dust(channel.bolt.terms())) else { return };
+        let revocation = Revocation { dbid, commitment_number };
+        if !self.has_hook("commitment_revocation") {
+            // To make the transaction takes longer than to make the next commitment.
+            return self.commitment_revocation_final(revocation);
+        }
         let Some(penalty) = channel.bolt.penalty(&base, feerate, &channel.close_to) else { return };
         let mut payload = Map::new();
         let mut add = |name: &str, value: Value| drop(payload.insert(name.to_owned(), value));
@@ -37,7 +42,7 @@ impl State {
             add("channel_id", channel.channel_id().to_string().into());
             add("commitnum", commitment_number.into());
         }
-        let subject = Subject::CommitmentRevocation(Revocation { dbid, commitment_number });
+        let subject = Subject::CommitmentRevocation(revocation);
         let payload = Value::from(payload).to_string();
         self.call_hook("commitment_revocation", FilterKey::None, payload, None, subject);
     }

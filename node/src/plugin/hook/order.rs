@@ -50,6 +50,11 @@ impl Hooks {
 }
 
 impl State {
+    /// Whether anybody may be asked in `hook`.
+    pub(crate) fn has_hook(&self, hook: &str) -> bool {
+        !self.hooks.order(hook).is_empty()
+    }
+
     /// Notes what a manifest registers for. `Err` is why the plugin is killed.
     pub(crate) fn register_hooks(&mut self, id: PluginId, manifest: &Manifest) -> Result<(), String> {
         for hook in &manifest.hooks {
