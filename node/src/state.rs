@@ -87,6 +87,8 @@ pub(crate) struct State {
     pub(crate) connections: Connections,
     pub(crate) htlcs: Htlcs,
     pub(crate) invoice_waiters: InvoiceWaiters,
+    /// No unpaid invoice expires before this time, in seconds since 1970. A payment does not look at all of them.
+    pub(crate) next_invoice_expiry: i64,
     pub(crate) index_waiters: IndexWaiters,
     pub(crate) sendpay_waiters: SendpayWaiters,
     pub(crate) plans: Plans,
@@ -148,6 +150,7 @@ impl State {
             connections: Connections::default(),
             htlcs: Htlcs::default(),
             invoice_waiters: InvoiceWaiters::default(),
+            next_invoice_expiry: i64::MIN,
             index_waiters: IndexWaiters::default(),
             sendpay_waiters: SendpayWaiters::default(),
             plans: Plans::default(),

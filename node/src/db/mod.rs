@@ -4,6 +4,7 @@
 pub(crate) mod schema;
 mod tables;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row};
 use std::cell::RefCell;
@@ -13,6 +14,9 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+
+/// To compile a statement takes longer than to execute it.
+const CACHED_STATEMENTS: usize = 256;
 
 /// A node's database. One transaction at a time, begun by the first write and ended by [`Db::commit`].
 ///
@@ -39,6 +43,10 @@ impl Db {
         connection.execute_batch(
             "PRAGMA foreign_keys = ON; PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = OFF;",
         )?;
+        // SQLite would compile some of them again whenever their values change.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // Many of them write only the columns that changed: there is one for each combination.
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         let mut db = Self {
             connection,
             writes: Vec::new(),
@@ -89,7 +97,7 @@ impl Db {
 
     fn try_exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         if !self.in_transaction {
-            self.connection.execute_batch("BEGIN")?;
+            self.connection.prepare_cached("BEGIN")?.raw_execute()?;
             self.in_transaction = true;
         }
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -190,7 +198,8 @@ impl Db {
     /// Commits what [`Db::writes`] gave.
     pub(crate) fn commit(&mut self) -> Result<(), String> {
         self.in_transaction = false;
-        self.connection.execute_batch("COMMIT").map_err(|error| format!("Error committing: {error}"))
+        let commit = || self.connection.prepare_cached("COMMIT")?.raw_execute();
+        commit().map(drop).map_err(|error| format!("Error committing: {error}"))
     }
 }
 

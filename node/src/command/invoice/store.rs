@@ -196,6 +196,7 @@ impl State {
             &invoice.description,
             &invoice.features,
         ];
+        self.next_invoice_expiry = self.next_invoice_expiry.min(invoice.expires_at);
         let about = || json!({ "status": Status::Unpaid.name(), "label": unescaped(invoice.label), "bolt11": invoice.bolt11 });
         if let Some(index) = self.count_change(Subsystem::Invoices, Index::Created, about) {
             let row: Vec<&dyn ToSql> = std::iter::once(&index as &dyn ToSql).chain(row).collect();
@@ -254,6 +255,19 @@ impl State {
     /// invoices are looked at, because an injected clock may have jumped.
     pub(crate) fn expire_invoices(&mut self) {
         let now = self.unix_now();
+        if self.next_invoice_expiry <= now {
+            self.expire_due_invoices(now);
+            let next = "SELECT expiry_time FROM invoices WHERE state = ? ORDER BY expiry_time LIMIT 1";
+            let next = self.stored().rows(next, &[&Status::Unpaid.stored()], |row| row.get(0)).pop();
+            self.next_invoice_expiry = next.unwrap_or(i64::MAX);
+        }
+        if self.next_invoice_expiry < i64::MAX {
+            let after = Duration::from_secs((self.next_invoice_expiry - now).unsigned_abs());
+            self.out.push(Output::SetTimer(Timer::ExpireInvoices, after.min(LONGEST_TIMER)));
+        }
+    }
+
+    fn expire_due_invoices(&mut self, now: i64) {
         let unpaid = Status::Unpaid.stored();
         let due = "SELECT id FROM invoices WHERE state = ? AND expiry_time <= ? ORDER BY expiry_time, id";
         let due = self.stored().rows(due, &[&unpaid, &now], |row| row.get::<_, i64>(0));
@@ -264,11 +278,6 @@ impl State {
         }
         for id in due {
             self.tell_waiters_expired(id);
-        }
-        let next = "SELECT expiry_time FROM invoices WHERE state = ? ORDER BY expiry_time LIMIT 1";
-        if let Some(next) = self.stored().rows(next, &[&unpaid], |row| row.get::<_, i64>(0)).pop() {
-            let after = Duration::from_secs((next - now).unsigned_abs()).min(LONGEST_TIMER);
-            self.out.push(Output::SetTimer(Timer::ExpireInvoices, after));
         }
     }
 
