@@ -7,6 +7,7 @@
 //! benchmark no other binary.
 
 mod contest;
+mod crash;
 mod memory;
 mod node;
 mod payment;
@@ -21,11 +22,12 @@ use std::process::ExitCode;
 /// A benchmark: its name, and what it does with as much effort.
 type Benchmark = (&'static str, fn(Effort) -> leyden::Result);
 
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
     ("round_trip", round_trip::compare),
     ("node_start", start::of_a_node),
     ("net_start", start::of_a_net),
     ("channel", start::of_a_channel),
+    ("crash", crash::and_restart),
     ("payments", payment::sequential),
     ("memory", memory::per_node),
 ];

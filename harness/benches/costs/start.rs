@@ -36,7 +36,8 @@ pub(crate) fn of_a_node(effort: Effort) -> leyden::Result {
     runtime.block_on(net.finish())
 }
 
-fn bare_database(file: &Path) -> leyden::Result<Duration> {
+/// A process that makes a SQLite file, or opens it again.
+pub(crate) fn bare_database(file: &Path) -> leyden::Result<Duration> {
     let (took, child) = timed(|| {
         let mut child = Running::start(&["database", &file.to_string_lossy()])?;
         child.line()?;
@@ -50,7 +51,7 @@ fn bare_database(file: &Path) -> leyden::Result<Duration> {
 pub(crate) fn database(file: &str) -> leyden::Result {
     let made = Connection::open(file).and_then(|database| {
         database.execute_batch(
-            "BEGIN; CREATE TABLE vars (name TEXT, val INTEGER); INSERT INTO vars VALUES ('a', 1); COMMIT;",
+            "BEGIN; CREATE TABLE IF NOT EXISTS vars (name TEXT, val INTEGER); INSERT INTO vars VALUES ('a', 1); COMMIT;",
         )
     });
     made.map_err(|error| leyden::Error::environment("making a database").because(error))?;
