@@ -1,6 +1,8 @@
 //! What every node must have and know when a payment has ended.
 
-use leyden::{Error, Node, Result};
+use std::collections::BTreeMap;
+
+use leyden::{Error, MockPlugin, Node, Result};
 use serde_json::{Value, json};
 
 use crate::Verdict;
@@ -80,6 +82,25 @@ impl Books {
         let is_paid = paid["invoices"][0]["status"] == "paid";
         assert_eq!(is_paid, completed > 0 && far_in > 0, "{name}: {paid}");
         Ok(())
+    }
+
+    /// A plugin that is asked again about an HTLC is asked the same. That its verdict counts once shows in the HTLCs and the money.
+    pub(crate) fn check_judge(judge: &MockPlugin, hash: &Value, crashes: usize, name: &str) {
+        let mut asked: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+        let calls = judge.calls("htlc_accepted").into_iter().map(|call| call.params().clone());
+        for mut call in calls.filter(|call| call["htlc"]["payment_hash"] == *hash) {
+            // A node that starts again has yet to look at the last block.
+            call["htlc"]["cltv_expiry_relative"].take();
+            asked.entry(call["htlc"]["id"].as_u64().unwrap_or_default()).or_default().push(call);
+        }
+        assert!(!asked.is_empty(), "{name}: the plugin was not asked");
+        for (id, calls) in asked {
+            assert!(calls.len() <= 1 + crashes, "{name}: asked {} times about HTLC {id}", calls.len());
+            assert!(
+                calls.iter().all(|call| *call == calls[0]),
+                "{name}: asked otherwise about HTLC {id}: {calls:#?}"
+            );
+        }
     }
 
     /// How many HTLCs with a hash each end of a channel has had.

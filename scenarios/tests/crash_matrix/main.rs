@@ -30,37 +30,43 @@ const PHASES: [fn(Commit) -> CrashPoint; 3] = [Commit::before, Commit::after, Co
 
 #[tokio::test]
 async fn crash_matrix_of_the_node_between() -> Result {
-    play(Victim::Between, Verdict::None).await
+    play(Victim::Between, Verdict::None, None).await
 }
 
 #[tokio::test]
 async fn crash_matrix_of_the_node_between_while_a_plugin_holds() -> Result {
-    play(Victim::Between, Verdict::Continue).await
+    play(Victim::Between, Verdict::Continue, None).await
 }
 
 #[tokio::test]
 async fn crash_matrix_of_the_node_between_whose_plugin_fails() -> Result {
-    play(Victim::Between, Verdict::Fail).await
+    play(Victim::Between, Verdict::Fail, None).await
 }
 
 #[tokio::test]
 async fn crash_matrix_of_the_node_between_whose_plugin_resolves() -> Result {
-    play(Victim::Between, Verdict::Resolve).await
+    play(Victim::Between, Verdict::Resolve, None).await
 }
 
 #[tokio::test]
 async fn crash_matrix_of_the_paying_node() -> Result {
-    play(Victim::Paying, Verdict::None).await
+    play(Victim::Paying, Verdict::None, None).await
 }
 
 #[tokio::test]
 async fn crash_matrix_of_the_receiving_node() -> Result {
-    play(Victim::Receiving, Verdict::Continue).await
+    play(Victim::Receiving, Verdict::Continue, None).await
 }
 
-/// Crashes the victim at its first commit, at its second, and so on, until a payment ends without a crash.
+#[tokio::test]
+async fn crash_matrix_of_a_restart_behind_a_crash() -> Result {
+    play(Victim::Between, Verdict::Continue, Some(Commit::nth(5).after())).await
+}
+
+/// Crashes the victim at its first commit, at its second, and so on, until a payment ends without a crash; if there is a crash before all
+/// that, at the commits behind that one.
 #[expect(clippy::print_stdout, reason = "how much was tried is a part of the result")]
-async fn play(victim: Victim, verdict: Verdict) -> Result {
+async fn play(victim: Victim, verdict: Verdict, before: Option<CrashPoint>) -> Result {
     let began = Instant::now();
     let net = Net::line(["l1", "l2", "l3"]).backend(Backend::Embedded).replicate();
     let preimages = Preimages::default();
@@ -72,18 +78,23 @@ async fn play(victim: Victim, verdict: Verdict) -> Result {
     let mut stage = Stage::new(&net, victim, verdict, preimages).await?;
     let (mut commits, mut crashes) = (0, 0);
     for phase in PHASES {
-        let mut nth = 1;
-        while stage.pay_and_crash(phase(Commit::nth(nth))).await? == Way::Crashed {
+        for nth in 1.. {
+            let points: Vec<CrashPoint> = before.iter().cloned().chain([phase(Commit::nth(nth))]).collect();
+            let way = stage.pay_and_crash(&points).await.unwrap_or_else(|error| {
+                panic!(
+                    "{victim:?}, {verdict:?}, {points:?}: {error}\nits files are in {}",
+                    net.run_dir().display()
+                )
+            });
+            if way == Way::Unhurt {
+                break;
+            }
             crashes += 1;
-            nth += 1;
+            commits = commits.max(nth);
         }
-        commits = commits.max(nth - 1);
     }
-    println!(
-        "{victim:?}, {verdict:?}: {commits} commits, {crashes} crashes in {:?}; {}",
-        began.elapsed(),
-        stage.ends
-    );
+    let (took, ends) = (began.elapsed(), &stage.ends);
+    println!("{victim:?}, {verdict:?}: {commits} commits, {crashes} crashes in {took:.1?}; {ends}");
     assert!(commits >= 5, "a payment was expected to take more than {commits} commits");
     net.finish().await
 }

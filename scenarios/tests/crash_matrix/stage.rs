@@ -103,9 +103,9 @@ impl<'a> Stage<'a> {
         Ok(Self { net, nodes, victim, verdict, preimages, route, books, played: 0, ends })
     }
 
-    /// Pays; the victim crashes at the point and starts again. The payment must have ended in one way for all, and is tried again if it
-    /// could not arrive.
-    pub(crate) async fn pay_and_crash(&mut self, point: CrashPoint) -> Result<Way> {
+    /// Pays; the victim crashes at the first point and starts again, then crashes at the next one, and so on. In the end the payment must have
+    /// ended in one way for all; it is tried again if it could not arrive.
+    pub(crate) async fn pay_and_crash(&mut self, points: &[CrashPoint]) -> Result<Way> {
         self.played += 1;
         let label = format!("payment {}", self.played);
         let preimage = format!("{:064x}", self.played);
@@ -113,44 +113,58 @@ impl<'a> Stage<'a> {
             json!({"amount_msat": AMOUNT_MSAT, "label": label, "description": "", "preimage": preimage});
         let invoice = self.nodes[2].rpc("invoice", invoice).await?;
         self.preimages.add(&invoice["payment_hash"], preimage);
-        let name = format!("{label}, crash {point:?}");
 
-        let crash = self.net.crash(&self.net.node(self.victim.name())).at(point)?;
-        let way = self.send_until(&invoice, crash).await?;
+        let mut crashes = 0;
+        let mut way = Way::Crashed;
+        for point in points {
+            let crash = self.net.crash(&self.victim()).at(point.clone())?;
+            way = self.go_on_until(&invoice, crashes, crash).await?;
+            if way == Way::Unhurt {
+                break;
+            }
+            crashes += 1;
+        }
         if way == Way::Crashed {
             self.come_back().await?;
         }
-        let mut end = self.end_of(&invoice, &name).await?;
+        let mut end = self.end_of(&invoice, &label).await?;
         if end.is_accident(self.verdict) {
-            assert_eq!(way, Way::Crashed, "{name}: {end:?} though nobody crashed");
+            assert_ne!(crashes, 0, "{label}: {end:?} though nobody crashed");
             self.send(&invoice).await?;
-            end = self.end_of(&invoice, &name).await?;
+            end = self.end_of(&invoice, &label).await?;
         }
-        assert!(!end.is_accident(self.verdict), "{name}: {end:?} though all nodes are there again");
+        assert!(!end.is_accident(self.verdict), "{label}: {end:?} though all nodes are there again");
+        if let Some(judge) = self.victim().mock("judge") {
+            Books::check_judge(&judge, &invoice["payment_hash"], crashes, &label);
+        }
         Ok(way)
     }
 
-    /// Sends the payment, and waits for its end or for the crash, whichever is first.
-    async fn send_until(&self, invoice: &Value, crash: Crash) -> Result<Way> {
+    fn victim(&self) -> Node {
+        self.net.node(self.victim.name())
+    }
+
+    /// Sends the payment, or lets the victim come back from a crash, and waits for the end of it all or for the next crash.
+    async fn go_on_until(&self, invoice: &Value, crashes: usize, crash: Crash) -> Result<Way> {
         let through = async {
-            // Its end is looked at later. The payer may be the one who crashes.
-            if self.send(invoice).await.is_ok() {
-                drop(self.nodes[0].rpc("waitsendpay", json!([invoice["payment_hash"]])).await);
+            // The payer may be the one who crashes, and how it ends is looked at later.
+            match crashes {
+                0 => drop(self.send(invoice).await),
+                _ => self.come_back().await?,
             }
+            drop(self.nodes[0].rpc("waitsendpay", json!([invoice["payment_hash"]])).await);
             self.no_htlcs().await
         };
-        tokio::select! {
+        let through = tokio::select! {
             crashed = crash.happened() => return crashed.map(|_| Way::Crashed),
-            through = through => through?,
+            through = through => through,
+        };
+        if crash.has_happened() {
+            return crash.happened().await.map(|_| Way::Crashed);
         }
-        match crash.has_happened() {
-            // With its very last commit.
-            true => crash.happened().await.map(|_| Way::Crashed),
-            false => {
-                assert!(crash.disarm(), "a node that has nothing to do does not commit");
-                Ok(Way::Unhurt)
-            }
-        }
+        through?;
+        assert!(crash.disarm(), "a node that has nothing to do commits nothing");
+        Ok(Way::Unhurt)
     }
 
     async fn send(&self, invoice: &Value) -> Result {
@@ -171,7 +185,7 @@ impl<'a> Stage<'a> {
 
     /// Starts the victim again. Nodes do not connect by themselves here.
     async fn come_back(&self) -> Result {
-        self.net.node(self.victim.name()).start().await?;
+        self.victim().start().await?;
         for pair in self.nodes.windows(2) {
             if pair.iter().any(|node| node.name() == self.victim.name()) {
                 eventually(format!("{:?} use their channel again", pair), || reconnect(&pair[0], &pair[1]))
