@@ -30,6 +30,7 @@
 //! | `crash` | [`Net::crash`]: a node stopped dead at a [`Commit`] or at a call of a [`Hook`] |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
+//! | [`replay`] | what a plugin makes of crashes: payments, a crash at every point of them, one report |
 //! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
 //! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
 //!
@@ -79,6 +80,7 @@ pub mod process;
 #[cfg(doctest)]
 mod readme;
 mod relay;
+pub mod replay;
 mod replica;
 mod rpc;
 pub mod run_dir;
@@ -109,6 +111,7 @@ pub use net::Net;
 pub use node::Node;
 pub use only_one::only_one;
 pub use plugin::Plugin;
+pub use replay::Replay;
 pub use replica::Replica;
 pub use transcript::Transcript;
 pub use wait::{Deadline, eventually, seen};

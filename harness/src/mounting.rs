@@ -156,6 +156,14 @@ impl Node {
         }
     }
 
+    /// Loads a mock now and at each start.
+    pub(crate) async fn mount_for_good(&self, mock: MockPlugin, at: &'static Location<'static>) -> Result {
+        let installed = self.install_mock(&mock).map_err(|error| error.at(at))?;
+        self.remember(Mounted::new(mock, at));
+        self.start_with(installed.clone());
+        self.start_installed(installed, at).await
+    }
+
     async fn start_installed(&self, plugin: ConfiguredPlugin, at: &'static Location<'static>) -> Result {
         let mut params = json!({"subcommand": "start", "plugin": plugin.path});
         for (name, value) in plugin.options {

@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// Makes an invoice whose label and description are new in the net: the place of this step on the timeline.
-    async fn invoice_at(&self, amount: Amount, at: &'static Location<'static>) -> Result<Value> {
+    pub(crate) async fn invoice_at(&self, amount: Amount, at: &'static Location<'static>) -> Result<Value> {
         let label = format!("leyden-{}", self.timeline().now());
         self.record(EventKind::Step(format!("invoice {label}")));
         let invoice = self.rpc_at("invoice", json!([amount, label, label]), at).await?;

@@ -135,6 +135,11 @@ impl Transcript {
         self.frames.iter().map(|frame| (frame, frame.print(&mut aliases))).collect()
     }
 
+    /// The names for its aliases.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// Writes every frame, shown or not, as it was sent, and when the plugins came and went: one JSON object a line.
     ///
     /// # Errors
@@ -202,7 +207,7 @@ impl Frame {
         serde_json::from_str(self.envelope()?.result?).ok()
     }
 
-    fn print(&self, aliases: &mut Aliases<'_>) -> String {
+    pub(crate) fn print(&self, aliases: &mut Aliases<'_>) -> String {
         aliases.enter_run(self.node_run);
         let arrow = format!("{}  ", self.direction.of(&self.plugin));
         match &self.content {

@@ -1,0 +1,118 @@
+//! Plugins that are deliberately wrong: the report names the mistake, the frames and the rule.
+
+use leyden::replay::{Mistake, PaymentEnd, Report};
+use leyden::{Call, Fault, Hook, Mock, Net, Reply, Result};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Whether a call is about an HTLC of which there was a call before.
+fn is_again(call: &Call, last: &AtomicUsize) -> bool {
+    let id = call.params()["htlc"]["id"].as_u64().unwrap_or_default() as usize;
+    last.swap(id + 1, Ordering::SeqCst) == id + 1
+}
+
+/// Makes the mistakes' text the only thing that a test is about.
+fn mistakes(report: &Report) -> Vec<String> {
+    report.mistakes().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn another_answer_to_a_replayed_htlc_is_named_with_both_frames_and_the_rule() -> Result {
+    let last = AtomicUsize::new(0);
+    // It lets an HTLC pass, and when it is asked again it does not remember and fails it.
+    let forgetful = Mock::hook("htlc_accepted")
+        .reply(move |call: &Call| if is_again(call, &last) { Reply::fail("2002") } else { Reply::cont() });
+    let net = Net::line(["l1", "l2"]).mount("l2", forgetful.named("forgetful")).start().await?;
+    let [l1, l2] = net.nodes();
+    let points = [Hook::called("htlc_accepted").into(), Hook::answered("htlc_accepted").into()];
+    let report = net.replay(&l2, "forgetful").along([&l1, &l2]).at(points).run().await?;
+    assert_eq!(
+        report.to_string(),
+        r#"forgetful on l2, payments l1 -> l2: crashes 2, mistakes 1
+without a crash: paid
+  htlc_accepted, HTLC 0 of <scid:l1-l2>: {"result":"continue"}
+when htlc_accepted is called: failed with 204
+  htlc_accepted, HTLC 1 of <scid:l1-l2>: no answer
+  htlc_accepted, HTLC 1 of <scid:l1-l2>, asked again: {"result":"fail","failure_message":"2002"}
+when htlc_accepted is answered: failed with 204
+  htlc_accepted, HTLC 2 of <scid:l1-l2>: {"result":"continue"}
+  htlc_accepted, HTLC 2 of <scid:l1-l2>, asked again: {"result":"fail","failure_message":"2002"}
+  MISTAKE two verdicts: htlc_accepted, HTLC 2 of <scid:l1-l2>
+    first: forgetful -> lightningd  result "cln:htlc_accepted#<1>" {"result":"continue"}
+    then:  forgetful -> lightningd  result "cln:htlc_accepted#<2>" {"result":"fail","failure_message":"2002"}
+    rule:  when lightningd starts, it asks again about every HTLC without a final verdict, and the answer has to be the same (CLN's hooks.md, htlc_accepted)"#
+    );
+    let error = report.check().expect_err("it is wrong");
+    assert_eq!(error.fault(), Fault::Plugin);
+    assert_eq!(
+        error.headline(),
+        "l2: what forgetful makes of 2 crashes: expected one verdict about each HTLC, and each effect once, but there are mistakes: 1"
+    );
+    net.finish().await
+}
+
+#[tokio::test]
+async fn a_plugin_that_pays_out_twice_is_found_as_the_author_counts_it() -> Result {
+    let paid_out = Arc::new(AtomicUsize::new(0));
+    let (cashier, till) = (Arc::clone(&paid_out), paid_out);
+    let generous = Mock::hook("htlc_accepted").reply(move |_: &Call| {
+        cashier.fetch_add(1, Ordering::SeqCst);
+        Reply::cont()
+    });
+    let net = Net::line(["l1", "l2"]).mount("l2", generous.named("generous")).start().await?;
+    let [l1, l2] = net.nodes();
+    let replay = net.replay(&l2, "generous").along([&l1, &l2]);
+    let replay = replay.at([Hook::answered("htlc_accepted").into()]);
+    let count = move || std::future::ready(Ok(till.load(Ordering::SeqCst)));
+    let report = replay.effect("a payout", count).run().await?;
+    assert_eq!(
+        mistakes(&report),
+        [r#"it happened 2 times: a payout
+  last:  generous -> lightningd  result "cln:htlc_accepted#<1>" {"result":"continue"}
+  rule:  a plugin may be asked about the same HTLC again, and must not do again what it has done for it (CLN's hooks.md, htlc_accepted: idempotence)"#]
+    );
+    assert_eq!(report.attempts()[0].effects, [("a payout".to_owned(), 1)]);
+    net.finish().await
+}
+
+#[tokio::test]
+async fn an_htlc_that_gets_no_verdict_when_it_is_asked_about_again_ends_the_replay() -> Result {
+    let last = AtomicUsize::new(0);
+    let mute = Mock::hook("htlc_accepted")
+        .reply(move |call: &Call| if is_again(call, &last) { Reply::hang() } else { Reply::cont() });
+    let net = Net::line(["l1", "l2"]).mount("l2", mute.named("mute")).start().await?;
+    let [l1, l2] = net.nodes();
+    let replay = net.replay(&l2, "mute").along([&l1, &l2]).patience(Duration::from_secs(1));
+    let report = replay.run().await?;
+    assert_eq!(report.attempts().len(), 2, "what comes behind would wait as well: {report}");
+    let last = &report.attempts()[1];
+    assert_eq!(last.end, PaymentEnd::Open("the payment had not ended after 1 s".into()));
+    let [Mistake::Open { frame: Some(frame), .. }] = &last.mistakes[..] else { panic!("{report}") };
+    assert!(frame.starts_with("lightningd -> mute  htlc_accepted \"cln:htlc_accepted#<1>\" {"), "{frame}");
+    assert_eq!(report.check().expect_err("it is open").fault(), Fault::Plugin);
+    net.finish().await
+}
+
+#[tokio::test]
+async fn what_cannot_be_replayed_is_said() -> Result {
+    let net =
+        Net::line(["l1", "l2"]).mount("l2", Mock::notification("connect").named("deaf")).start().await?;
+    let [l1, l2] = net.nodes();
+    for (along, text) in [
+        (vec![], "fewer than two"),
+        (vec![&l2, &l1], "it is the payer"),
+        (vec![&l1, &l2], "the payment passed without it"),
+    ] {
+        let refused = net.replay(&l2, "deaf").along(along).run().await.expect_err("it makes no sense");
+        assert_eq!(refused.fault(), Fault::Test);
+        assert!(refused.to_string().contains(text), "{refused}");
+    }
+    let json = json!({});
+    let nothing =
+        net.replay(&l2, "deaf").along([&l1, &l2]).invoices(move |_| std::future::ready(Ok(json.clone())));
+    let refused = nothing.run().await.expect_err("there is nothing to pay");
+    assert!(refused.to_string().contains("expected an object with a payment_hash"), "{refused}");
+    net.finish().await
+}
