@@ -8,12 +8,15 @@
 //! | `attempt` | one payment, with a crash or without |
 //! | `payment` | making the payment, and its end |
 //! | `effect` | how often something has happened outside of the node |
-//! | `report` | what came of it, and what was wrong |
+//! | `verdict`, `mistake` | what the plugin was asked and said; what was wrong |
+//! | `report` | all of it, to be printed and checked |
 
 mod attempt;
 mod effect;
+mod mistake;
 mod payment;
 mod report;
+mod verdict;
 
 use std::panic::Location;
 use std::time::Duration;
@@ -28,9 +31,12 @@ use crate::net::Net;
 use crate::node::Node;
 use attempt::Attempted;
 use effect::Effects;
-pub use payment::PaymentEnd;
 use payment::{End, Invoices};
-pub use report::{Attempt, Mistake, Report, Verdict};
+
+pub use mistake::Mistake;
+pub use payment::PaymentEnd;
+pub use report::{Attempt, Report};
+pub use verdict::Verdict;
 
 /// The hooks through which a plugin has to do with payments.
 const HOOKS: [&str; 3] = ["htlc_accepted", "invoice_payment", "commitment_revocation"];

@@ -1,6 +1,6 @@
 //! Nodes that are killed and started again: what they had, and what was under way, comes back.
 
-use leyden::{Call, Mock, Net, Node, Reply, Result, Units};
+use leyden::{Call, Hook, Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
@@ -262,5 +262,28 @@ async fn complete(net: &Net) -> Result {
     for node in [&l1, &l2] {
         node.wait_for_htlcs().await?;
     }
+    Ok(())
+}
+
+pub(crate) fn payments_replayed() -> Scenario {
+    let net = || {
+        let receiver = Mock::hook("htlc_accepted").and(Mock::hook("invoice_payment"));
+        Net::line(["l1", "l2"]).mount("l2", receiver.named("receiver"))
+    };
+    Scenario::new(
+        "a payee that crashes at each call of a hook and at each answer is paid, and its plugin is asked again as often as lightningd asks",
+        net,
+        |net| Box::pin(replay_payments(net)),
+    )
+}
+
+async fn replay_payments(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    let points = ["htlc_accepted", "invoice_payment"]
+        .into_iter()
+        .flat_map(|hook| [Hook::called(hook).into(), Hook::answered(hook).into()]);
+    let report = net.replay(&l2, "receiver").along([&l1, &l2]).at(points).run().await?;
+    report.check()?;
+    assert_eq!(report.to_string(), include_str!("restarts/payments_replayed.txt").trim_end());
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Plugins that are deliberately wrong: the report names the mistake, the frames and the rule.
 
 use leyden::replay::{Mistake, PaymentEnd, Report};
-use leyden::{Call, Fault, Hook, Mock, Net, Reply, Result};
+use leyden::{Call, Commit, Fault, Hook, Mock, Net, Reply, Result};
 use serde_json::json;
-use std::sync::Arc;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Whether a call is about an HTLC of which there was a call before.
@@ -74,6 +77,37 @@ async fn a_plugin_that_pays_out_twice_is_found_as_the_author_counts_it() -> Resu
   rule:  a plugin may be asked about the same HTLC again, and must not do again what it has done for it (CLN's hooks.md, htlc_accepted: idempotence)"#]
     );
     assert_eq!(report.attempts()[0].effects, [("a payout".to_owned(), 1)]);
+    net.finish().await
+}
+
+#[tokio::test]
+async fn a_plugin_that_pays_out_twice_is_found_by_its_commands() -> Result {
+    // A mock speaks no RPC by itself. The answers are not read, and connections must not end before their requests are.
+    let socket = Arc::new(OnceLock::<PathBuf>::new());
+    let (path, connections) = (Arc::clone(&socket), Mutex::new(Vec::new()));
+    let generous = Mock::hook("htlc_accepted").reply(move |call: &Call| {
+        let key = json!(["paid", call.params()["htlc"]["id"].to_string(), call.nth().to_string()]);
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "datastore", "params": { "key": key, "string": "1" } });
+        let mut connection = UnixStream::connect(path.get().expect("it is known")).expect("the node listens");
+        connection.write_all(format!("{request}\n\n").as_bytes()).expect("the node reads");
+        connections.lock().expect("nobody has panicked").push(connection);
+        // The command goes first.
+        Reply::cont().delay(Duration::from_millis(100))
+    });
+    let net = Net::line(["l1", "l2"]).mount("l2", generous.named("generous")).start().await?;
+    let [l1, l2] = net.nodes();
+    socket.set(l2.lightning_dir().join("regtest/lightning-rpc")).expect("it was not known");
+    // Just before it is stored that the invoice is paid.
+    let replay = net.replay(&l2, "generous").along([&l1, &l2]).at([Commit::nth(4).before()]);
+    let report = replay.effect_rpc("datastore").run().await?;
+    let [mistake] = &mistakes(&report)[..] else { panic!("{report}") };
+    assert!(
+        mistake.starts_with(
+            "it happened 2 times: datastore\n  last:  lightningd -> replay-witness  rpc_command"
+        ),
+        "{mistake}"
+    );
+    assert!(mistake.contains(r#"{"key":["paid","1","3"],"string":"1"}"#), "{mistake}");
     net.finish().await
 }
 
