@@ -29,20 +29,21 @@ async fn settled(net: &Net, node: &Node) -> Result {
 
 #[tokio::test]
 async fn at_each_side_of_a_commit_just_so_much_has_happened() -> Result {
-    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(&MockChain::new());
+    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(MockChain::new());
     let net = net.replicate().start().await?;
     let [l1] = net.nodes();
-    let points: [(&str, fn(Commit) -> leyden::CrashPoint, bool, bool); 3] = [
-        ("before", Commit::before, false, false),
-        ("after", Commit::after, true, false),
-        ("after-send", Commit::after_send, true, true),
+    let second = Commit::nth(2);
+    let points = [
+        ("before", second.before(), false, false),
+        ("after", second.after(), true, false),
+        ("after-send", second.after_send(), true, true),
     ];
-    for (key, side, is_kept, is_answered) in points {
+    for (key, point, is_kept, is_answered) in points {
         settled(&net, &l1).await?;
-        let crash = net.crash(&l1).at(side(Commit::nth(2)))?;
+        let crash = net.crash(&l1).at(point)?;
         l1.rpc("datastore", json!({"key": [key, "first"], "string": "kept"})).await?;
-        let second = json!({"key": [key, "second"], "string": "?"});
-        let (answer, crashed) = tokio::join!(l1.rpc("datastore", second), crash.happened());
+        let params = json!({"key": [key, "second"], "string": "?"});
+        let (answer, crashed) = tokio::join!(l1.rpc("datastore", params), crash.happened());
         assert_eq!(answer.is_ok(), is_answered, "{key}: {answer:?}");
         let Crashed::AtCommit(write) = crashed? else { panic!("{key}: it was armed at a commit") };
         assert!(write.writes.iter().any(|sql| sql.contains("datastore")), "{key}: {:?}", write.writes);
@@ -84,8 +85,7 @@ async fn a_crash_that_nobody_awaits_is_no_complaint_and_one_that_never_comes_is(
 
 #[tokio::test]
 async fn a_wait_for_a_crash_ends_when_the_node_does() -> Result {
-    let net =
-        Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(&MockChain::new()).start().await?;
+    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(MockChain::new()).start().await?;
     let [l1] = net.nodes();
     let crash = net.crash(&l1).at(Hook::answered("custommsg").nth(2))?;
     let (waited, killed) = tokio::join!(crash.happened(), l1.kill());
@@ -121,7 +121,7 @@ async fn what_cannot_be_is_refused_when_it_is_armed() {
 
 #[tokio::test]
 async fn a_node_can_crash_while_it_starts() -> Result {
-    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(&MockChain::new());
+    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded).chain(MockChain::new());
     let net = net.mount("l1", Mock::hook("db_write").named("backup")).start().await?;
     let [l1] = net.nodes();
     l1.stop().await?;

@@ -188,8 +188,9 @@ impl<'a> Stage<'a> {
         self.victim().start().await?;
         for pair in self.nodes.windows(2) {
             if pair.iter().any(|node| node.name() == self.victim.name()) {
-                eventually(format!("{:?} use their channel again", pair), || reconnect(&pair[0], &pair[1]))
-                    .await?;
+                let [one, other] = pair else { continue };
+                let what = format!("{} and {} use their channel again", one.name(), other.name());
+                eventually(what, || reconnect(one, other)).await?;
             }
         }
         Ok(())
