@@ -122,6 +122,12 @@ impl Profile {
         !matches!(self, Self::Manual)
     }
 
+    /// Whether the notification `connect` is also of a peer that comes back to a channel.
+    #[must_use]
+    pub const fn connect_is_of_channel_peers(self) -> bool {
+        !matches!(self, Self::Manual | Self::V0_10)
+    }
+
     /// Whether a `warning` has its time twice, the second time in a form for people.
     #[must_use]
     pub const fn warning_has_timestamp(self) -> bool {

@@ -273,7 +273,10 @@ impl State {
         } else {
             json!({ "id": id.to_string(), "address": address.ip().to_string() })
         };
-        self.notify("connect", fields);
+        let has_channel = self.channels.of_peer(&id).any(|channel| channel.state.wants_peer());
+        if !has_channel || self.profile.connect_is_of_channel_peers() {
+            self.notify("connect", fields);
+        }
         self.peer_ready(connection);
         self.multifund_peer(&id, &Ok(()));
         self.open_gate(connection);

@@ -55,6 +55,7 @@ impl Comparison {
         let orders = BTreeMap::from([
             ("order of the story", order(&|told| story(&told.all_hooks[1][0], &compared))),
             ("order of a restart", order(&|told| until_init(&told.all_hooks[1][1], &compared))),
+            ("connections", order(&|told| connections(&told.all_hooks[1]))),
             ("order of db_write", order(&|told| transactions(&told.db_write[0], &compared))),
             ("order of db_write after a restart", order(&|told| transactions(&told.db_write[1], &compared))),
             ("order of a replay", order(&|told| replay::steps(&told.replay))),
@@ -146,6 +147,21 @@ fn step(kind: &Kind, frame: &Value) -> String {
     let params = frame["params"].to_string();
     let ways = ["in", "out"].into_iter().find(|way| params.contains(&format!(r#""direction":"{way}""#)));
     ways.map_or_else(|| kind.to_string(), |way| format!("{kind} {way}"))
+}
+
+/// Who comes between one start and the next: which of two peers is first is chance.
+fn connections(runs: &[Run]) -> Vec<String> {
+    let of_run = |(number, run): (usize, &Run)| {
+        let about_peers = |frame: &&Value| {
+            let kind = Kind::of(frame);
+            kind.is("peer_connected") || kind.is("connect")
+        };
+        let steps = run.told.iter().filter(about_peers).map(|frame| step(&Kind::of(frame), frame));
+        let mut steps: Vec<String> = steps.map(|step| format!("run {number}: {step}")).collect();
+        steps.sort();
+        steps
+    };
+    runs.iter().enumerate().flat_map(of_run).collect()
 }
 
 fn until_init(run: &Run, compared: &dyn Fn(&Value) -> bool) -> Vec<String> {
