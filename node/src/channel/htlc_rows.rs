@@ -2,10 +2,12 @@
 
 use super::rows::number;
 use super::{HtlcKey, HtlcOrigin, nanoseconds};
+use crate::indexes::{Index, Subsystem};
 use crate::state::State;
 use bitcoin::hashes::Hash;
 use leyden_bolt::channel::{Htlc, HtlcState, Record, Removal};
 use leyden_bolt::transaction::Side;
+use serde_json::json;
 
 /// `direction` of an HTLC.
 pub(crate) fn direction(owner: Side) -> u8 {
@@ -75,13 +77,16 @@ impl State {
         let received = (htlc.owner == Side::Remote).then(|| nanoseconds((self.clock)()));
         let end = End::of(htlc.removal.as_ref());
         let least = record.next_commitment_number.into_iter().min().unwrap_or(1) - 1;
-        let insert = "INSERT INTO channel_htlcs (channel_id, channel_htlc_id, direction, origin_htlc, msatoshi, \
-                      cltv_expiry, payment_hash, payment_key, hstate, routing_onion, malformed_onion, partid, groupid, \
-                      fees_msat, received_time, min_commit_num, fail_immediate) \
-                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
+        let shared_secret = self.shared_secret(htlc).filter(|_| htlc.owner == Side::Remote);
+        let index = self.count_htlc(dbid, htlc, Index::Created);
+        let insert = "INSERT INTO channel_htlcs (id, channel_id, channel_htlc_id, direction, origin_htlc, msatoshi, \
+                      cltv_expiry, payment_hash, payment_key, hstate, shared_secret, routing_onion, malformed_onion, \
+                      partid, groupid, fees_msat, received_time, min_commit_num, fail_immediate) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);";
         self.db().exec(
             insert,
             &[
+                &index,
                 &dbid,
                 &htlc.id,
                 &direction(htlc.owner),
@@ -91,6 +96,7 @@ impl State {
                 &htlc.payment_hash.to_byte_array(),
                 &end.payment_key,
                 &htlc.state.number(),
+                &shared_secret.map(|secret| secret.0),
                 &&htlc.onion[..],
                 &end.malformed_onion,
                 &partid,
@@ -109,8 +115,10 @@ impl State {
 
     fn update_htlc(&mut self, dbid: u64, htlc: &Htlc) {
         let end = End::of(htlc.removal.as_ref());
-        let update = "UPDATE channel_htlcs SET hstate=?, payment_key=?, malformed_onion=?, failuremsg=? \
-                      WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
+        let index = self.count_htlc(dbid, htlc, Index::Updated).unwrap_or(0);
+        let we_filled = self.we_filled(dbid, htlc);
+        let update = "UPDATE channel_htlcs SET hstate=?, payment_key=?, malformed_onion=?, failuremsg=?, we_filled=?, \
+                      updated_index=? WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
         self.db().exec(
             update,
             &[
@@ -118,6 +126,8 @@ impl State {
                 &end.payment_key,
                 &end.malformed_onion,
                 &end.failuremsg,
+                &we_filled,
+                &index,
                 &dbid,
                 &htlc.id,
                 &direction(htlc.owner),
@@ -132,11 +142,13 @@ impl State {
             Side::Remote => HtlcState::SentRemoveAckRevocation,
         };
         let most = record.next_commitment_number.into_iter().max().unwrap_or(1) - 1;
-        let update = "UPDATE channel_htlcs SET hstate=?, max_commit_num=?, payment_key=NULL, routing_onion=NULL, \
-                      failuremsg=NULL, shared_secret=NULL, localfailmsg=NULL \
+        let ended = Htlc { state, ..htlc.clone() };
+        let index = self.count_htlc(dbid, &ended, Index::Updated).unwrap_or(0);
+        let update = "UPDATE channel_htlcs SET hstate=?, max_commit_num=?, updated_index=?, payment_key=NULL, \
+                      routing_onion=NULL, failuremsg=NULL, shared_secret=NULL, localfailmsg=NULL \
                       WHERE channel_id=? AND channel_htlc_id=? AND direction=?";
-        let params: [&dyn rusqlite::types::ToSql; 5] =
-            [&state.number(), &number(most), &dbid, &htlc.id, &direction(htlc.owner)];
+        let params: [&dyn rusqlite::types::ToSql; 6] =
+            [&state.number(), &number(most), &index, &dbid, &htlc.id, &direction(htlc.owner)];
         self.db().exec(update, &params);
     }
 
@@ -154,6 +166,37 @@ impl State {
         let update = format!("UPDATE channel_htlcs SET payment_key=?, localfailmsg=? WHERE {place}");
         self.db().exec(&update, &[&end.ok(), &end.err(), &dbid, &id, &gone]);
         true
+    }
+
+    /// Counts a change of an HTLC (`lightningd/peer_htlcs.c:htlcs_index_inc`).
+    fn count_htlc(&mut self, dbid: u64, htlc: &Htlc, index: Index) -> Option<i64> {
+        let channel = self.channels.get(dbid)?;
+        let scid = channel.scid.unwrap_or(channel.alias_local);
+        self.count_change(Subsystem::Htlcs, index, || {
+            json!({
+                "state": htlc.state.name(),
+                "short_channel_id": scid.to_string(),
+                "direction": if htlc.owner == Side::Local { "out" } else { "in" },
+                "htlc_id": htlc.id,
+                "cltv_expiry": htlc.cltv_expiry,
+                "payment_hash": htlc.payment_hash.to_string(),
+                "amount_msat": htlc.amount_msat,
+            })
+        })
+    }
+
+    /// Whether this node, and not the next one, knew the preimage; unknown of an incoming HTLC that has no end yet.
+    fn we_filled(&self, dbid: u64, htlc: &Htlc) -> Option<bool> {
+        let key = HtlcKey { dbid, id: htlc.id, owner: htlc.owner };
+        let fulfilled = matches!(htlc.removal, Some(Removal::Fulfill(_)));
+        let handed_on = || {
+            let mut origins = self.channels.iter().flat_map(|channel| channel.origins.values());
+            origins.any(|origin| *origin == HtlcOrigin::Forward(key))
+        };
+        match htlc.owner {
+            Side::Local => Some(false),
+            Side::Remote => (fulfilled && !handed_on()).then_some(true),
+        }
     }
 
     /// The number of an HTLC in `channel_htlcs`.

@@ -11,7 +11,7 @@ use crate::state::State;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{Address, Network};
 use leyden_bolt::ShortChannelId;
-use leyden_bolt::channel::Htlc;
+use leyden_bolt::channel::{Htlc, HtlcState};
 use leyden_bolt::transaction::{ChannelType, Side};
 use leyden_protocol::message::RpcError;
 use serde_json::{Map, Value, json};
@@ -214,8 +214,7 @@ impl State {
         entry.msat("local_funds_msat", ours);
         entry.msat("remote_funds_msat", theirs);
         entry.msat("pushed_msat", channel.push_msat);
-        let psbt = channel.funding_psbt.as_ref().and_then(|psbt| bitcoin::Psbt::deserialize(psbt).ok());
-        if let Some(psbt) = psbt {
+        if let Some(psbt) = channel.stored_funding_psbt() {
             entry.add("psbt", psbt.to_string());
         }
         entry.add("withheld", channel.withheld);
@@ -258,7 +257,9 @@ impl State {
     }
 
     fn htlc_entries(&self, channel: &LocalChannel) -> Value {
-        let of = |owner| channel.bolt.htlcs().filter(move |htlc: &&Htlc| htlc.owner == owner);
+        // lightningd knows of one that comes in once it is in a commitment.
+        let is_known = |htlc: &&Htlc| htlc.state != HtlcState::RcvdAddHtlc;
+        let of = |owner| channel.bolt.htlcs().filter(is_known).filter(move |htlc| htlc.owner == owner);
         let both = of(Side::Remote).chain(of(Side::Local));
         both.map(|htlc| self.htlc_entry(channel, htlc)).collect()
     }

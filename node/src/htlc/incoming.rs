@@ -61,7 +61,7 @@ impl State {
     }
 
     /// The secret that an HTLC's failure is encrypted with.
-    fn shared_secret(&self, htlc: &Htlc) -> Option<OnionSecret> {
+    pub(crate) fn shared_secret(&self, htlc: &Htlc) -> Option<OnionSecret> {
         let ephemeral = htlc.onion.get(EPHEMERAL_KEY).and_then(|key| PublicKey::from_slice(key).ok())?;
         Some(OnionSecret::new(&ephemeral, &self.node_key))
     }
