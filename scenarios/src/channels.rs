@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 const ELSEWHERE: &str = "bcrt1q7gtnxmlaly9vklvmfj06amfdef3rtnrdazdsvw";
 
 /// Hears what becomes of channels.
-fn watcher() -> Mock {
+pub(crate) fn watcher() -> Mock {
     Mock::notification("channel_state_changed")
         .and(Mock::notification("channel_opened"))
         .and(Mock::notification("channel_open_failed").expect(0))

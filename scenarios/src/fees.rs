@@ -3,6 +3,7 @@
 use leyden::{Capability, Mock, MockChain, Net, Node, Profile, Reply, Result, eventually, seen};
 use serde_json::{Value, json};
 
+use crate::payments::send;
 use crate::scenario::Scenario;
 
 pub(crate) fn feerates() -> Scenario {
@@ -89,6 +90,44 @@ async fn fees_when(l1: &Node, is_it: fn(&Value) -> bool) -> Result<Value> {
         Ok::<_, leyden::Error>(seen(fees["perkw"].take(), is_it))
     };
     eventually("the node has the new estimates", looked).await
+}
+
+pub(crate) fn fee_change() -> Scenario {
+    Scenario::new(
+        "who opened a channel raises the fee of its commitments, and the other side follows",
+        || Net::line(["l1", "l2"]).feerates([15_000, 11_000, 7_500, 3_750]),
+        |net| Box::pin(raise_the_fee(net)),
+    )
+}
+
+async fn raise_the_fee(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    let both = || async {
+        let channels = [l1.channel(&l2).await?, l2.channel(&l1).await?];
+        Ok::<_, leyden::Error>(
+            channels.map(|channel| channel["feerate"]["perkw"].as_u64().unwrap_or_default()),
+        )
+    };
+    // The first update waits for something else to be committed.
+    send(&[&l1, &l2], 200_000_000, "with the old fee").await?;
+    let [before, theirs] = both().await?;
+    assert_eq!(before, theirs);
+    net.set_feerates([30_000, 22_000, 15_000, 7_500]);
+    let risen =
+        || async { Ok::<_, leyden::Error>(seen(both().await?, |[ours, theirs]| ours.min(theirs) > &before)) };
+    eventually("both sides pay more", risen).await?;
+    send(&[&l1, &l2], 100_000_000, "with the new fee").await?;
+    // A peer that comes back, and one that starts again, know the fee.
+    l2.restart().await?;
+    l2.connect(&l1).await?;
+    l1.wait_for_channel_state(&l2, "CHANNELD_NORMAL").await?;
+    send(&[&l2, &l1], 100_000_000, "and back").await?;
+    let [ours, theirs] = both().await?;
+    assert!(ours.min(theirs) > before, "{ours}, {theirs}");
+    l1.wait_for_htlcs().await?;
+    let closed = l1.rpc("close", json!([l2.id()])).await?;
+    assert_eq!(closed["type"], "mutual", "{closed}");
+    Ok(())
 }
 
 pub(crate) fn feerates_unknown() -> Scenario {

@@ -1,8 +1,10 @@
 //! What nodes tell each other of channels and of themselves.
 
-use leyden::{Error, Net, Node, Result, eventually, seen};
+use leyden::{Error, Mock, Net, Node, Result, Units, eventually, seen};
 use serde_json::{Value, json};
 
+use crate::heard::heard;
+use crate::payments::send;
 use crate::scenario::Scenario;
 
 pub(crate) fn known_everywhere() -> Scenario {
@@ -50,6 +52,52 @@ async fn tell(net: &Net) -> Result {
     let gone = || async { Ok::<_, Error>(seen(halves(&l1, &scid).await?, Vec::is_empty)) };
     eventually("l1 forgets the channel of others", gone).await?;
     self::nodes(&l1, 2).await.map(drop)
+}
+
+pub(crate) fn known_after_restart() -> Scenario {
+    let net = || {
+        let watcher = Mock::notification("balance_snapshot").expect(2).named("watcher");
+        Net::builder().nodes(["l1", "l2", "l3", "l4"]).mount("l3", watcher)
+    };
+    Scenario::new(
+        "a node that starts again knows what it knew, tells its peers of its channels, and plugins what is in them",
+        net,
+        |net| Box::pin(start_again(net)),
+    )
+    .golden("l3", "watcher")
+}
+
+async fn start_again(net: &Net) -> Result {
+    let [l1, l2, l3, l4] = net.nodes();
+    heard(net, "l3", "watcher", "balance_snapshot", 1).await?;
+    net.join_nodes(&[&l1, &l2, &l3]).await?;
+    let known = (channels(&l2).await?, nodes(&l2, 3).await?);
+    let scid = l2.get_channel_scid(&l3).await?;
+    send(&[&l2, &l3], 300_000_000, "something to tell of").await?;
+    l2.wait_for_htlcs().await?;
+    l3.stop().await?;
+    l2.restart().await?;
+    assert_eq!(nodes(&l2, 3).await?, known.1);
+    let halves = channels(&l2).await?;
+    let names =
+        |halves: &[Value]| halves.iter().map(|half| half["short_channel_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&halves), names(&known.0));
+
+    // Both an old peer and one that has just come hear of all of it, and of what changes now.
+    l1.connect(&l2).await?;
+    l4.connect(&l2).await?;
+    l2.rpc("setchannel", json!({"id": l3.id(), "feebase": 77})).await?;
+    for node in [&l1, &l4] {
+        hears(node, &scid, &l2, "asks for more", |half| half["base_fee_millisatoshi"] == 77).await?;
+        let all = || async { Ok::<_, Error>(seen(channels(node).await?, |halves| halves.len() == 4)) };
+        eventually(format!("{} knows both channels", node.name()), all).await?;
+        assert_eq!(nodes(node, 3).await?, known.1);
+    }
+    l3.start().await?;
+    heard(net, "l3", "watcher", "balance_snapshot", 2).await?;
+    l3.connect(&l2).await?;
+    l2.wait_local_channel_active(&scid).await?;
+    l1.pay(&l3, 1_000_000.msat()).await.map(drop)
 }
 
 /// What carries a payment over a line, with the fees of the node between.

@@ -1,6 +1,6 @@
 //! Invoices: the notification `invoice_creation`, and invoices that somebody else has written.
 
-use leyden::{Mock, Net, Node, Result};
+use leyden::{Mock, Net, Node, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
@@ -147,4 +147,51 @@ async fn wait_and(
     }
     assert_eq!((&told["subsystem"], &told[index]), (&json!("invoices"), &json!(next)), "{told}");
     Ok((told["invoices"].take(), result))
+}
+
+pub(crate) fn invoice_over_private_channel() -> Scenario {
+    Scenario::new(
+        "an invoice shows the way over a channel that nobody was told of, and that way is paid",
+        || Net::builder().nodes(["l1", "l2", "l3"]),
+        |net| Box::pin(show_the_way(net)),
+    )
+}
+
+async fn show_the_way(net: &Net) -> Result {
+    let [l1, l2, l3] = net.nodes();
+    net.join_nodes(&[&l1, &l2]).await?;
+    net.fundchannel(&l2, &l3, 1_000_000.sat()).announce_channel(false).await?;
+    let channel = l3.channel(&l2).await?;
+    let look = || async {
+        let channel = l3.channel(&l2).await?;
+        Ok::<_, leyden::Error>(leyden::seen(channel, |channel| channel["updates"]["remote"].is_object()))
+    };
+    leyden::eventually("l2 has told l3 its fees", look).await?;
+    let way = json!([[{
+        "pubkey": l2.id(),
+        "short_channel_id": channel["alias"]["remote"],
+        "fee_base_msat": 1,
+        "fee_proportional_millionths": 10,
+        "cltv_expiry_delta": 6,
+    }]]);
+    let over = json!({"exposeprivatechannels": [channel["short_channel_id"]]});
+    for (label, exposed) in
+        [("unless", json!({})), ("all", json!({"exposeprivatechannels": true})), ("this", over)]
+    {
+        let mut asked = json!({"amount_msat": 1_000_000, "label": label, "description": "d"});
+        asked.as_object_mut().zip(exposed.as_object()).map(|(asked, exposed)| asked.extend(exposed.clone()));
+        let made = l3.rpc("invoice", asked).await?;
+        let decoded = l1.rpc("decode", json!([made["bolt11"]])).await?;
+        assert_eq!(decoded["routes"], way, "{label}");
+    }
+    let hidden =
+        json!({"amount_msat": 1_000_000, "label": "no", "description": "d", "exposeprivatechannels": false});
+    let hidden = l3.rpc("invoice", hidden).await?;
+    assert!(hidden["warning_private_unused"].is_string(), "{hidden}");
+    assert_eq!(l1.rpc("decode", json!([hidden["bolt11"]])).await?.get("routes"), None);
+
+    let shown = l3.rpc("listinvoices", json!(["unless"])).await?;
+    let paid = l1.rpc("pay", json!([shown["invoices"][0]["bolt11"]])).await?;
+    assert_eq!((&paid["status"], &paid["amount_sent_msat"]), (&json!("complete"), &json!(1_000_011)));
+    Ok(())
 }

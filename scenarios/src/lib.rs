@@ -28,7 +28,8 @@
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made, or signed for somebody else |
 //! | `paying` | routes that are given, ready onions, ways that the node finds |
-//! | `channels`, `payments` | channels that are opened and closed by both sides; HTLCs and what becomes of them |
+//! | `channels`, `opening` | channels that are opened and closed by both sides; other ways to open them |
+//! | `payments`, `deadlines` | HTLCs and what becomes of them; channels that are closed for their sake |
 //! | `htlc_accepted`, `invoice_payment`, `forwards` | what plugins do about HTLCs and payments; passing HTLCs on |
 //! | `reconnect`, `restarts` | peers that come back to their channels; nodes that are killed in the midst of something |
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
@@ -45,6 +46,7 @@ mod channels;
 mod crash;
 mod custommsg;
 mod db_write;
+mod deadlines;
 mod directories;
 mod faults;
 mod fees;
@@ -60,6 +62,7 @@ mod lifecycle;
 mod logs;
 mod manifest;
 mod onchain;
+mod opening;
 mod options;
 mod pass_through;
 mod paying;

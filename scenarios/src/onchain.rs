@@ -99,11 +99,7 @@ async fn close_by_one_side(net: &Net) -> Result {
     owns_sat(&l1, 1_685_000, 1_699_000).await?;
     net.generate_block(100).await?;
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
-        let look = || async {
-            let listed = node.rpc("listpeerchannels", json!([other.id()])).await?;
-            Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
-        };
-        eventually(format!("{} forgets the channel", node.name()), look).await?;
+        forgets(node, other).await?;
     }
     Ok(())
 }
@@ -236,11 +232,7 @@ async fn punish(net: &Net) -> Result {
     l2.stop().await?;
     l2.start().await?;
     net.bitcoind().generate_block(100).await?;
-    let look = || async {
-        let listed = l2.rpc("listpeerchannels", json!([l1.id()])).await?;
-        Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
-    };
-    eventually("l2 forgets the channel", look).await.map(drop)
+    forgets(&l2, &l1).await
 }
 
 pub(crate) fn funding_reorganised() -> Scenario {
@@ -278,4 +270,52 @@ async fn reorganise(net: &Net) -> Result {
     let closed = l1.rpc("close", json!([l2.id()])).await?;
     assert_eq!(closed["type"], Value::from("mutual"));
     Ok(())
+}
+
+pub(crate) fn closing_reorganised() -> Scenario {
+    let net = || Net::line(["l1", "l2"]).mount("l1", watcher());
+    Scenario::new(
+        "a closing transaction that moves to another block closes the channel all the same",
+        net,
+        |net| Box::pin(reorganise_the_closing(net)),
+    )
+    .golden_view("l1", "watcher", of_the_chain)
+}
+
+async fn reorganise_the_closing(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    send(&[&l1, &l2], 300_000_000, "theirs").await?;
+    l1.wait_for_htlcs().await?;
+    let closed = l1.rpc("close", json!([l2.id()])).await?;
+    assert_eq!(closed["type"], "mutual", "{closed}");
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    let height = net.bitcoind().block_count().await?;
+    l1.wait_for_channel_onchain(&l2).await?;
+    l2.wait_for_channel_onchain(&l1).await?;
+    net.generate_block(6).await?;
+    owns_sat(&l2, 299_000, 300_000).await?;
+    // Seven blocks go, and the closing transaction comes a block later.
+    net.bitcoind().simple_reorg(height, 1).await?;
+    net.sync_blockheight().await?;
+    owns_sat(&l2, 299_000, 300_000).await?;
+    owns_sat(&l1, 1_690_000, 1_700_000).await?;
+    let coins = l2.rpc("listfunds", json!({})).await?;
+    assert_eq!(coins["outputs"][0]["blockheight"], height + 1, "{coins}");
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        node.wait_for_channel_onchain(other).await?;
+    }
+    net.generate_block(100).await?;
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        forgets(node, other).await?;
+    }
+    Ok(())
+}
+
+/// Waits until nothing can become of a channel any more.
+async fn forgets(node: &Node, other: &Node) -> Result {
+    let look = || async {
+        let listed = node.rpc("listpeerchannels", json!([other.id()])).await?;
+        Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
+    };
+    eventually(format!("{} forgets the channel", node.name()), look).await.map(drop)
 }

@@ -30,16 +30,18 @@ macro_rules! every_scenario {
             chain: block_added mock_chain;
             backend: backend_of_bitcoind backend_answers_badly backend_incomplete backend_loses_blocks backend_forks
                 backend_dies backend_catches_up backend_shared;
-            fees: feerates feerates_unknown feerates_by_name waitblockheight;
+            fees: feerates fee_change feerates_unknown feerates_by_name waitblockheight;
             logs: warning_and_log;
             topics: custom_topics every_topic balance_snapshot;
-            invoices: invoice_created invoice_signed invoices_waited_for;
+            invoices: invoice_created invoice_signed invoices_waited_for
+                invoice_over_private_channel;
             faults: dies_in_a_hook dies_in_a_method nonsense_in_a_method dies_in_init important_plugin_dies fatal_error;
             shelf: shelf_of_starts shelf_of_methods shelf_of_commands shelf_of_peers;
             recovery: recovered;
             releases: old_release;
             channels: channel_life channel_refused channel_to_another_address;
-            gossip: known_everywhere;
+            opening: zeroconf opened_together;
+            gossip: known_everywhere known_after_restart;
             payments: payment_life htlc_verdicts;
             paying: sent_again ready_onion ways_found paid_in_parts;
             forwards: forwards_refused forwards_listed;
@@ -49,7 +51,8 @@ macro_rules! every_scenario {
             restarts: everything_kept payments_resumed parts_resumed payments_replayed;
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment revoked_commitment
-                funding_reorganised;
+                funding_reorganised closing_reorganised;
+            deadlines: deadlines;
             raised_fees: fees_raised;
             wallet: wallet_withdraw wallet_psbts wallet_reorg;
             crash: crash_at_hook crash_before_commit;

@@ -22,6 +22,7 @@ impl State {
     pub(crate) fn fail_channel(&mut self, dbid: u64, cause: Cause, why: &str, error: Option<&str>) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         let (state, source, id) = (channel.state, channel.log_source(), channel.channel_id());
+        let withheld = channel.withheld;
         channel.error.get_or_insert_with(|| error.unwrap_or(why).to_owned());
         channel.bolt.disconnected();
         channel.reestablished = false;
@@ -30,7 +31,7 @@ impl State {
         if let Some((connection, error)) = connection.zip(error) {
             self.send_error(connection, id, error);
         }
-        if state.wants_peer() {
+        if state.wants_peer() && !withheld {
             self.channel_state(dbid, ChannelState::AwaitingUnilateral, cause, why);
         }
         self.own_channel_changed(dbid);
@@ -53,9 +54,7 @@ impl State {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         let source = channel.log_source();
         if channel.withheld {
-            self.log(LogLevel::Info, &source, "Withheld channel: not sending a close transaction");
-            self.resolve_closes(dbid, &[]);
-            return self.delete_channel(dbid, false);
+            return self.drop_withheld(dbid);
         }
         if channel.close_attempt_height == 0 {
             channel.close_attempt_height = height;

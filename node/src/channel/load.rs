@@ -95,8 +95,8 @@ impl State {
             let Some(state) = self.channels.get(dbid).map(|channel| channel.state) else { continue };
             self.watch_funding(dbid);
             match state {
-                ChannelState::AwaitingLockin if self.opened_by_us(dbid) => self.send_funding_again(dbid),
                 ChannelState::Complete | ChannelState::AwaitingUnilateral => self.drop_to_chain(dbid),
+                _ if self.opened_by_us(dbid) => self.send_funding_again(dbid),
                 _ => {}
             }
             self.want_feerate(dbid);

@@ -14,6 +14,7 @@
 //! | [`close`] | closing by agreement, the command `close` | `closing_control.c` |
 //! | [`fail`] | closing without, and forgetting | `channel.c`, `peer_control.c` |
 //! | [`anchorspend`] | raising the fee of a commitment on its way into a block | `anchorspend.c` |
+//! | [`withheld`] | channels whose funding is kept back | `peer_control.c`, `walletrpc.c` |
 //! | [`reconnect`] | connections to peers with channels | `connectd.c` |
 //! | [`list`], [`closed`] | `listpeerchannels`, `listclosedchannels` | `peer_control.c`, `closed_channel.c` |
 //! | [`setchannel`] | `setchannel` | `peer_control.c` |
@@ -37,11 +38,12 @@ pub(crate) mod revocation;
 mod rows;
 pub(crate) mod setchannel;
 mod stored;
+mod withheld;
 
 use crate::input::ConnectionId;
 use bitcoin::hashes::sha256;
 use bitcoin::secp256k1::PublicKey;
-use bitcoin::{OutPoint, ScriptBuf, Transaction};
+use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction};
 use change::StateChange;
 use channel_state::{Cause, ChannelState};
 use close::CloseCommand;
@@ -192,6 +194,11 @@ impl LocalChannel {
         self.bolt.terms().funding
     }
 
+    /// The transaction that funds it, with the signatures that are known, if we opened it.
+    fn stored_funding_psbt(&self) -> Option<Psbt> {
+        Psbt::deserialize(self.funding_psbt.as_ref()?).ok()
+    }
+
     /// Whether both sides speak about it now.
     pub(crate) fn is_live(&self) -> bool {
         self.connection.is_some() && self.reestablished
@@ -248,6 +255,10 @@ impl Channels {
     /// In the order in which they were opened.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &LocalChannel> {
         self.by_dbid.values()
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut LocalChannel> {
+        self.by_dbid.values_mut()
     }
 
     /// By where it was funded, or by either alias.

@@ -70,7 +70,6 @@ impl LocalChannel {
             ("payment_basepoint_remote", key(&theirs.payment)),
             ("htlc_basepoint_remote", key(&theirs.htlc)),
             ("delayed_payment_basepoint_remote", key(&theirs.delayed_payment)),
-            ("funding_psbt", optional(self.funding_psbt.clone(), Value::Blob)),
         ]
     }
 
@@ -147,6 +146,7 @@ impl LocalChannel {
             ("remote_htlc_minimum_msat", optional(peer, |peer| number(peer.policy.htlc_minimum_msat))),
             ("remote_htlc_maximum_msat", optional(peer, |peer| number(peer.policy.htlc_maximum_msat))),
             ("close_attempt_height", number(self.close_attempt_height.into())),
+            ("funding_psbt", optional(self.funding_psbt.clone(), Value::Blob)),
             ("withheld", number(self.withheld.into())),
             ("future_per_commitment_point", lost.unwrap_or(Value::Null)),
         ];

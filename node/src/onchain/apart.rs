@@ -18,7 +18,7 @@ impl Tracker {
     /// Begins to follow all outputs.
     pub(super) fn take_apart(&mut self, tx: &Transaction) {
         match self.end.clone() {
-            End::Mutual => self.record_mutual_close(tx),
+            End::Mutual => {}
             End::Ours => self.take_ours_apart(tx),
             End::Theirs(_) | End::Revoked(_) => self.take_theirs_apart(tx),
             End::Unknown => self.take_unknown_apart(tx),

@@ -57,6 +57,9 @@ impl Tracker {
         for line in log {
             tracker.debug(line);
         }
+        if tracker.end == End::Mutual {
+            tracker.record_mutual_close(tx);
+        }
         tracker
     }
 

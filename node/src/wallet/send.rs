@@ -106,6 +106,7 @@ impl State {
     }
 
     fn send(&mut self, sending: Sending) {
+        self.note_sent_funding(&sending.psbt);
         for output in self.outputs_spent_by(&sending.psbt) {
             if output.status != OutputStatus::Spent {
                 self.reserve(&output, sending.reserve);

@@ -309,9 +309,11 @@ impl State {
         let (psbt, client) = (multifund.psbt.clone(), multifund.client.clone());
         let (Some(mut psbt), Some(first)) = (psbt, first) else { return };
         self.sign_wallet_inputs(&mut psbt);
-        let dbid = self.channels.by_channel_id(first).map(|channel| channel.dbid);
-        match (finalize(&mut psbt), dbid) {
-            (Some(tx), Some(dbid)) => self.broadcast(tx, Broadcast::Funding(dbid)),
+        match (finalize(&mut psbt), self.channels.by_channel_id(first).map(|channel| channel.dbid)) {
+            (Some(tx), Some(dbid)) => {
+                self.note_sent_funding(&psbt);
+                self.broadcast(tx, Broadcast::Funding(dbid));
+            }
             _ => {
                 let text = format!("Signed PSBT not finalizeable: {psbt}");
                 self.fail_multifund(number, &client, &RpcError::new(code::LIGHTNINGD, text));
