@@ -127,11 +127,11 @@ impl State {
         let path = self.config.network_dir().join("lightningd.sqlite3");
         match Db::open(&path) {
             Ok(db) => {
-                let is_new = db.is_new();
+                let next_step = schema::next_step(&db);
                 self.set_db(db);
-                if is_new {
+                if let Some(step) = next_step {
                     self.log_main(LogLevel::Info, "Creating database");
-                    self.make_database(0);
+                    self.make_database(step);
                 } else {
                     let profile = self.profile;
                     schema::reopen(self.db(), profile);

@@ -110,6 +110,11 @@ async fn belonging(node: &Node, what: &str) -> Result<Value> {
         _ => {}
     }
     let lists = answer.as_object_mut().into_iter().flat_map(|lists| lists.values_mut());
+    for list in lists.filter_map(Value::as_array_mut) {
+        // Its order is chance in lightningd.
+        list.sort_by_key(|element| element["short_channel_id"].to_string());
+    }
+    let lists = answer.as_object_mut().into_iter().flat_map(|lists| lists.values_mut());
     for element in lists.filter_map(Value::as_array_mut).flatten() {
         let members = element.as_object_mut().expect("lists are of objects");
         for of_connection in [
@@ -197,9 +202,10 @@ async fn resume(net: &Net) -> Result {
     assert_eq!((&paid["payment_preimage"], &paid["status"]), (&json!(PREIMAGE), &json!("complete")));
     let failed = l1.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("it was refused");
     assert_eq!(failed.code(), 203, "{failed}");
-    // The same again, from the table.
+    // The same again, from the table. lightningd may tell a client before it commits: then its peer has to say it once more.
     l1.kill().await?;
     l1.start().await?;
+    net.connect(&l1, &l2).await?;
     assert_eq!(l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?["payment_preimage"], PREIMAGE);
     assert_eq!(l1.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("it was refused").code(), 203);
     for node in [&l1, &l2, &l3] {
@@ -286,4 +292,64 @@ async fn replay_payments(net: &Net) -> Result {
     report.check()?;
     assert_eq!(report.to_string(), include_str!("restarts/payments_replayed.txt").trim_end());
     Ok(())
+}
+
+pub(crate) fn channel_life_resumed() -> Scenario {
+    let net = || {
+        let holder = Mock::hook("htlc_accepted").reply(Reply::hang()).expect(1);
+        Net::line(["l1", "l2"]).without_channels().mount("l2", holder.named("holder"))
+    };
+    Scenario::new(
+        "both nodes are killed while their channel is being opened, while an HTLC keeps it from being closed, and before its end is in a block",
+        net,
+        |net| Box::pin(live_on(net)),
+    )
+}
+
+async fn live_on(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    net.fundwallet(&l1, 2_000_000.sat()).await?;
+    l1.rpc("fundchannel", json!([l2.id(), 1_000_000])).await?;
+    kill_both(net, [&l1, &l2]).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        node.wait_for_channel_state(other, "CHANNELD_NORMAL").await?;
+    }
+
+    let there = route(&[&l1, &l2], 1_000_000).await?;
+    let params = json!({"route": there, "payment_hash": PAYMENT_HASH, "payment_secret": NO_SECRET});
+    l1.rpc("sendpay", params).await?;
+    heard(net, "l2", "holder", "htlc_accepted", 1).await?;
+    let closing = l1.rpc("close", json!([l2.id(), 1000]));
+    let shutting_down = async {
+        for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+            node.wait_for_channel_state(other, "CHANNELD_SHUTTING_DOWN").await?;
+        }
+        kill_both(net, [&l1, &l2]).await
+    };
+    let (closing, killed) = tokio::join!(closing, shutting_down);
+    killed?;
+    closing.expect_err("the node has died over it");
+    // A channel that is shutting down takes no HTLC, not even one that waits: the plugin is not asked again.
+    let failed = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await.expect_err("it is failed");
+    assert!(failed.to_string().contains("WIRE_PERMANENT_CHANNEL_FAILURE"), "{failed}");
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        node.wait_for_channel_state(other, "CLOSINGD_COMPLETE").await?;
+    }
+    kill_both(net, [&l1, &l2]).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    for (node, other) in [(&l1, &l2), (&l2, &l1)] {
+        node.wait_for_channel_onchain(other).await?;
+    }
+    Ok(())
+}
+
+async fn kill_both(net: &Net, [l1, l2]: [&Node; 2]) -> Result {
+    for node in [l1, l2] {
+        node.kill().await?;
+    }
+    for node in [l2, l1] {
+        node.start().await?;
+    }
+    net.connect(l1, l2).await
 }

@@ -48,7 +48,7 @@ macro_rules! every_scenario {
             htlc_accepted: htlc_modified htlc_failed htlc_replayed;
             invoice_payment: invoice_payment_verdicts invoice_in_parts keysend_received;
             reconnect: reconnected;
-            restarts: everything_kept payments_resumed parts_resumed payments_replayed;
+            restarts: everything_kept payments_resumed parts_resumed payments_replayed channel_life_resumed;
             revocation: commitment_revocation;
             onchain: closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment revoked_commitment
                 funding_reorganised closing_reorganised;

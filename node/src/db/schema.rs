@@ -62,6 +62,19 @@ pub(crate) enum Written {
     Done,
 }
 
+/// The next step of making a database: the first of a new one, or the one at which an earlier start was cut off.
+pub(crate) fn next_step(db: &Db) -> Option<usize> {
+    let has = |query: &str| !db.rows(query, &[], |_| Ok(())).is_empty();
+    if db.is_new() {
+        return Some(0);
+    }
+    if has("SELECT 1 FROM sqlite_master WHERE name = 'db_upgrades'") {
+        return None;
+    }
+    let is_rewritten = has("SELECT 1 FROM pragma_table_info('payments') WHERE name = 'groupid'");
+    Some(if is_rewritten { 3 } else { 1 })
+}
+
 /// The `step`-th step of making a new database.
 pub(crate) fn create(db: &mut Db, profile: Profile, step: usize) -> Written {
     let rewrites = profile.rewrites_a_table();

@@ -1,5 +1,7 @@
-//! The replay of payments for authors of plugins: what it reports of plugins that do right, and of those that do not.
+//! The replay of payments for authors of plugins: what it reports of plugins that do right, and of those that do not. And what a start makes
+//! good of which no plugin is asked.
 
+mod starts;
 mod wrong;
 
 use leyden::replay::PaymentEnd;
