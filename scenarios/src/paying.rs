@@ -237,6 +237,36 @@ async fn find_ways(net: &Net) -> Result {
     Ok(())
 }
 
+pub(crate) fn paid_by_pay() -> Scenario {
+    let net = || {
+        Net::line(["l1", "l2", "l3"]).option("l1", "allow-deprecated-apis", true).option(
+            "l1",
+            "xpay-handle-pay",
+            false,
+        )
+    };
+    let shows = "pay, where xpay does not take it over: what it is told of ways and descriptions";
+    Scenario::new(shows, net, |net| Box::pin(pay_by_pay(net)))
+}
+
+async fn pay_by_pay(net: &Net) -> Result {
+    let [l1, l2, l3] = net.nodes();
+    let text = "a cup of tea";
+    let asked = json!({"amount_msat": 10_000, "label": "tea", "description": text, "deschashonly": true});
+    let invoice = l3.rpc("invoice", asked).await?["bolt11"].take();
+    let wrong = json!({"bolt11": invoice, "description": "a cup of coffee"});
+    assert_refused(refused(&l1, "pay", wrong).await, -32602, "h: does not match description");
+    let around = json!({"bolt11": invoice, "description": text, "exclude": [l2.id()], "retry_for": 1});
+    // v26.06.6 has no code for that: it says 0.
+    refused(&l1, "pay", around).await;
+    let paid = l1.rpc("pay", json!({"bolt11": invoice, "description": text, "riskfactor": 1})).await?;
+    assert_eq!((&paid["status"], &paid["amount_sent_msat"]), (&json!("complete"), &json!(10_001)));
+    let listed = l1.rpc("listsendpays", json!([invoice])).await?["payments"].take();
+    let last = listed.as_array().and_then(|parts| parts.last()).cloned().unwrap_or_default();
+    assert_eq!((&last["status"], &last["description"]), (&json!("complete"), &json!(text)));
+    Ok(())
+}
+
 pub(crate) fn paid_in_parts() -> Scenario {
     let net = || Net::line(["l1", "l2"]);
     let shows = "a payment that no channel can carry alone";

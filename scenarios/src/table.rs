@@ -43,7 +43,7 @@ macro_rules! every_scenario {
             opening: zeroconf opened_together;
             gossip: known_everywhere known_after_restart;
             payments: payment_life htlc_verdicts;
-            paying: sent_again ready_onion ways_found paid_in_parts;
+            paying: sent_again ready_onion ways_found paid_by_pay paid_in_parts;
             forwards: forwards_refused forwards_listed;
             htlc_accepted: htlc_modified htlc_failed htlc_replayed;
             invoice_payment: invoice_payment_verdicts invoice_in_parts keysend_received;

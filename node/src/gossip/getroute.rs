@@ -92,7 +92,7 @@ pub(crate) fn no_route(why: &NoRoute) -> RpcError {
 }
 
 /// Channels with a direction, such as `103x1x0/1`, and nodes.
-fn exclusions(raw: &str) -> Result<Vec<Exclusion>, RpcError> {
+pub(crate) fn exclusions(raw: &str) -> Result<Vec<Exclusion>, RpcError> {
     let elements = json::elements(raw).ok_or_else(|| {
         let text = json::content(raw);
         invalid(format!("Exclude array exclude (\"{text}\") is not an array"))

@@ -4,7 +4,7 @@
 use super::pay::max_fee;
 use super::plan::goal::Goal;
 use super::plan::{Limits, Style};
-use super::xpay::{MAX_DELAY, RETRY_FOR, layers, usual_fee};
+use super::xpay::{MAX_DELAY, RETRY_FOR, RISKFACTOR, layers, usual_fee};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid, wrong_token};
 use crate::jsonrpc::RpcRequest;
@@ -48,6 +48,7 @@ impl Keysend {
             extra_tlvs,
             hints: self.hints,
             label: self.label,
+            description: None,
         };
         node.start_plan(request.client.clone(), goal, self.limits, style);
     }
@@ -99,6 +100,8 @@ impl Command for Xkeysend {
             max_delay: params.optional_integer("maxdelay")?.unwrap_or(MAX_DELAY),
             retry_for: params.optional_integer("retry_for")?.unwrap_or(RETRY_FOR).into(),
             max_parts: Some(1),
+            riskfactor: RISKFACTOR,
+            exclude: Vec::new(),
         };
         let (label, extra_tlvs) = (params.optional_label("label")?, extra_tlvs(params)?);
         let keysend = Keysend {
@@ -146,6 +149,8 @@ impl Command for KeysendOfBefore {
             max_delay: params.optional_integer("maxdelay")?.unwrap_or(MAX_DELAY),
             retry_for: params.optional_integer("retry_for")?.unwrap_or(RETRY_FOR).into(),
             max_parts: Some(1),
+            riskfactor: RISKFACTOR,
+            exclude: Vec::new(),
         };
         let (label, extra_tlvs) = (params.optional_string("label"), extra_tlvs(params)?);
         let hints = hints(params)?;

@@ -3,9 +3,10 @@
 
 use super::plan::goal::{Goal, Order};
 use super::plan::{Limits, Style};
-use super::xpay::{EXEMPT_FEE_MSAT, MAX_DELAY, RETRY_FOR, max_parts, usual_fee};
+use super::xpay::{EXEMPT_FEE_MSAT, MAX_DELAY, RETRY_FOR, RISKFACTOR, max_parts, usual_fee};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
+use crate::gossip::getroute::exclusions;
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_protocol::message::RpcError;
@@ -48,14 +49,20 @@ impl Command for Pay {
             amount_msat: params.optional_msat("amount_msat")?,
             partial_msat: params.optional_msat("partial_msat")?,
             label: params.optional_label("label")?,
+            description: params.optional_escaped_string("description")?,
         };
-        params.optional_decimal("riskfactor")?;
+        let riskfactor = params.optional_decimal("riskfactor")?.unwrap_or(RISKFACTOR);
+        let exclude = params.raw("exclude").map(exclusions).transpose()?.unwrap_or_default();
         let retry_for = params.optional_integer("retry_for")?.unwrap_or(RETRY_FOR);
         let max_delay = params.optional_integer("maxdelay")?.unwrap_or(MAX_DELAY);
         let (goal, in_parts) = Goal::of_invoice(node, order)?;
         let max_fee_msat = max_fee(params, goal.amount_msat)?;
         let max_parts = max_parts(node, &goal, in_parts);
-        Ok(Self { goal, limits: Limits { max_fee_msat, max_delay, retry_for: retry_for.into(), max_parts } })
+        let retry_for = retry_for.into();
+        Ok(Self {
+            goal,
+            limits: Limits { max_fee_msat, max_delay, retry_for, max_parts, riskfactor, exclude },
+        })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {

@@ -15,6 +15,9 @@ pub(super) const RETRY_FOR: u32 = 60;
 /// The longest that an HTLC may take (BOLT 4, `max_htlc_cltv`).
 pub(super) const MAX_DELAY: u32 = 2016;
 
+/// What locked money costs if nobody says, in per cent per year.
+pub(super) const RISKFACTOR: f64 = 10.0;
+
 /// A fee below this is never too much.
 pub(super) const EXEMPT_FEE_MSAT: u64 = 5000;
 
@@ -47,6 +50,7 @@ impl Call {
             amount_msat: params.optional_msat("amount_msat")?,
             partial_msat: params.optional_msat("partial_msat")?,
             label: params.optional_label("label")?,
+            description: None,
         };
         let max_fee_msat = params.optional_msat("maxfee")?;
         let retry_for = params.optional_integer("retry_for")?.unwrap_or(RETRY_FOR);
@@ -58,7 +62,12 @@ impl Call {
         let (goal, in_parts) = Goal::of_invoice(node, order)?;
         let max_fee_msat = max_fee_msat.unwrap_or_else(|| usual_fee(goal.amount_msat));
         let max_parts = max_parts(node, &goal, in_parts);
-        Ok(Self { goal, limits: Limits { max_fee_msat, max_delay, retry_for: retry_for.into(), max_parts } })
+        let retry_for = retry_for.into();
+        let (riskfactor, exclude) = (RISKFACTOR, Vec::new());
+        Ok(Self {
+            goal,
+            limits: Limits { max_fee_msat, max_delay, retry_for, max_parts, riskfactor, exclude },
+        })
     }
 }
 

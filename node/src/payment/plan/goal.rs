@@ -8,7 +8,7 @@ use crate::world::unix_seconds;
 use bitcoin::Network;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::features::bit;
-use leyden_bolt::invoice::RouteHop;
+use leyden_bolt::invoice::{Description, RouteHop};
 use leyden_protocol::message::RpcError;
 
 /// What is to be paid, and to whom.
@@ -30,6 +30,8 @@ pub(in crate::payment) struct Goal {
     pub(in crate::payment) extra_tlvs: Vec<(u64, Vec<u8>)>,
     pub(in crate::payment) hints: Vec<Vec<RouteHop>>,
     pub(in crate::payment) label: Option<String>,
+    /// What an invoice describes that has only the hash of its description.
+    pub(in crate::payment) description: Option<String>,
 }
 
 /// What a client says about an invoice that is to be paid.
@@ -38,6 +40,8 @@ pub(in crate::payment) struct Order {
     pub(in crate::payment) amount_msat: Option<u64>,
     pub(in crate::payment) partial_msat: Option<u64>,
     pub(in crate::payment) label: Option<String>,
+    /// Of an invoice that has only its hash.
+    pub(in crate::payment) description: Option<String>,
 }
 
 impl Goal {
@@ -52,6 +56,12 @@ impl Goal {
         let signed = read_invoice(bare, &node.features.invoice, Some(Network::Regtest))
             .map_err(|why| invalid(format!("Invalid bolt11 invoice: {why}")))?;
         let invoice = signed.invoice;
+        let described = order.description.as_deref().map(Description::hash_of);
+        if let (Some(described), hash @ Description::Hash(_)) = (described, &invoice.description)
+            && described != *hash
+        {
+            return Err(invalid("Invalid bolt11: h: does not match description"));
+        }
         let total_msat = match (invoice.amount_msat, order.amount_msat) {
             (None, None) => return Err(invalid("amount_msat required")),
             (Some(_), Some(_)) => return Err(invalid("amount_msat unnecessary")),
@@ -86,6 +96,7 @@ impl Goal {
             hints: invoice.routes,
             invoice: Some(bare.to_owned()),
             label: order.label,
+            description: order.description,
         };
         Ok((goal, in_parts))
     }

@@ -40,7 +40,7 @@ pub(super) enum Style {
 }
 
 /// What a payment may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Limits {
     pub(super) max_fee_msat: u64,
     /// In blocks.
@@ -49,6 +49,10 @@ pub(super) struct Limits {
     pub(super) retry_for: u64,
     /// The most parts that may be on their way; `None` for as many as help.
     pub(super) max_parts: Option<usize>,
+    /// What locked money costs, in per cent per year.
+    pub(super) riskfactor: f64,
+    /// Ways that the client does not want.
+    pub(super) exclude: Vec<Exclusion>,
 }
 
 /// A payment on its way.
@@ -128,6 +132,7 @@ impl State {
         let draw = self.entropy.draw();
         let groupid = u64::from_be_bytes(*draw.first_chunk().expect("a secret is longer")) >> 1;
         let amount_msat = goal.amount_msat;
+        let excluded = limits.exclude.clone();
         let plan = Plan {
             client: Some(client),
             style,
@@ -140,7 +145,7 @@ impl State {
             first_partid: 1,
             failures: 0,
             told: String::new(),
-            excluded: Vec::new(),
+            excluded,
             learnt: Vec::new(),
         };
         let number = self.plans.next;

@@ -25,7 +25,7 @@ impl Plan {
             route: Route::default(),
             label: self.goal.label.clone(),
             bolt11: self.goal.invoice.clone(),
-            description: None,
+            description: self.goal.description.clone(),
             local_invreq_id: None,
         }
     }

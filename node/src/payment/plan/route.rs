@@ -6,9 +6,6 @@ use crate::state::State;
 use leyden_bolt::gossip::{Hop, LocalHalf, NoRoute, ROUTING_MAX_HOPS, RouteRequest};
 use leyden_protocol::message::RpcError;
 
-/// What locked money costs, in per cent per year.
-const RISKFACTOR: f64 = 10.0;
-
 /// The most parts that a payment is split into.
 const MOST_PARTS: usize = 100;
 
@@ -32,7 +29,7 @@ impl State {
             source: self.node_id,
             destination: plan.goal.destination,
             amount_msat,
-            riskfactor: RISKFACTOR,
+            riskfactor: plan.limits.riskfactor,
             final_cltv: plan.goal.final_cltv,
             max_hops: ROUTING_MAX_HOPS,
             exclude: plan.excluded.clone(),
