@@ -20,6 +20,7 @@ use crate::indexes::IndexWaiters;
 use crate::input::{Input, Step, Timer};
 use crate::jsonrpc::connection::Connections;
 use crate::jsonrpc::hook::Complaint;
+use crate::jsonrpc::internal::InternalCalls;
 use crate::log::Log;
 use crate::onchain::ClosedChannels;
 use crate::output::Output;
@@ -103,6 +104,7 @@ pub(crate) struct State {
     pub(crate) feerates: Feerates,
     pub(crate) watches: Watches,
     pub(crate) outgoing: Outgoing,
+    pub(crate) internal_calls: InternalCalls,
     pub(crate) anchor_spends: AnchorSpends,
     /// Channels that are closed on the chain.
     pub(crate) onchain: ClosedChannels,
@@ -162,6 +164,7 @@ impl State {
             feerates: Feerates::default(),
             watches: Watches::default(),
             outgoing: Outgoing::default(),
+            internal_calls: InternalCalls::default(),
             anchor_spends: AnchorSpends::default(),
             onchain: ClosedChannels::default(),
             scripts: Scripts::default(),

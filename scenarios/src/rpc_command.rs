@@ -2,8 +2,8 @@
 //!
 //! Every mock filters by method, since lightningd's own plugins call commands too.
 
-use leyden::{Call, Capability, Filter, Mock, Net, Reply, Result};
-use serde_json::json;
+use leyden::{Call, Capability, Filter, Mock, Net, Reply, Result, Units};
+use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
 
@@ -113,5 +113,63 @@ async fn modify_twice(net: &Net) -> Result {
     assert_eq!(answer, json!({"by": "judge"}));
     l1.wait_for_log("UNUSUAL .*rpc_command hook 'original' already modified, ignoring.").await?;
     assert_eq!(l1.rpc("original", json!({})).await?, "second");
+    Ok(())
+}
+
+/// The commands of which `withdraw` and its like are made.
+const INNER: [&str; 4] = ["fundpsbt", "signpsbt", "sendpsbt", "unreserveinputs"];
+
+pub(crate) fn rpc_command_within() -> Scenario {
+    Scenario::new(
+        "plugins see the commands that a bundled plugin gives to do its own, and can refuse one of them",
+        || {
+            let methods = ["withdraw", "txprepare", "txsend", "txdiscard"].into_iter().chain(INNER);
+            let filters = methods.map(|method| Filter::Method(method.to_owned()));
+            // The second transaction must not be sent.
+            let guard = |call: &Call| {
+                let sent = call.params()["rpc_command"]["method"] == "sendpsbt";
+                let second = sent && call.params()["rpc_command"]["id"].to_string().contains("withdraw");
+                if second { Reply::return_error(-7, "not today") } else { Reply::cont() }
+            };
+            let guard = Mock::hook("rpc_command").filters(filters).reply(guard).named("guard");
+            Net::builder().nodes(["l1"]).mount("l1", guard)
+        },
+        |net| Box::pin(see_within(net)),
+    )
+}
+
+async fn see_within(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    net.fundwallet(&l1, 1_000_000.sat()).await?;
+    let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    let refused = l1.rpc("withdraw", json!([address, 10_000])).await.expect_err("a plugin forbids it");
+    assert!(refused.code() == -7 && refused.headline().contains("not today"), "{refused}");
+    let outputs = l1.rpc("listfunds", json!({})).await?["outputs"].take();
+    assert_eq!(outputs[0]["reserved"], false, "{outputs}");
+    let prepare = json!({"outputs": [{address: 10_000}]});
+    let first = l1.rpc("txprepare", prepare.clone()).await?;
+    l1.rpc("txdiscard", json!([first["txid"]])).await?;
+    let second = l1.rpc("txprepare", prepare).await?;
+    let sent = l1.rpc("txsend", json!([second["txid"]])).await?;
+    assert_eq!(sent["txid"], second["txid"]);
+
+    let transcript = l1.transcript("guard").only(["rpc_command"]);
+    let asked = transcript.frames().iter().filter_map(|frame| frame.text());
+    let asked = asked.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    let mut methods = Vec::new();
+    for mut frame in asked.filter(|frame| frame["method"] == "rpc_command") {
+        let request = frame["params"]["rpc_command"].take();
+        let method = request["method"].as_str().unwrap_or_default().to_owned();
+        if INNER.contains(&method.as_str()) {
+            // <client's id>/cln:withdraw#<n>/txprepare:fundpsbt#<n>
+            let id = request["id"].as_str().unwrap_or_default();
+            let (cause, own) = id.rsplit_once('/').unwrap_or_default();
+            assert!(own.starts_with(&format!("txprepare:{method}#")) && cause.contains("/cln:"), "{request}");
+        }
+        methods.push(method);
+    }
+    let expected = "withdraw fundpsbt signpsbt sendpsbt unreserveinputs txprepare fundpsbt txdiscard unreserveinputs \
+                    txprepare fundpsbt txsend signpsbt sendpsbt";
+    assert_eq!(methods.join(" "), expected);
     Ok(())
 }

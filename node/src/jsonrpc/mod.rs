@@ -5,11 +5,13 @@
 //! | [`connection`] | what is known of a client's connection |
 //! | [`filter`] | which members of a result a client wants |
 //! | [`hook`] | the `rpc_command` hook |
+//! | [`internal`] | commands that bundled plugins give |
 //! | [`socket`] | the I/O tasks of the Unix socket |
 
 pub(crate) mod connection;
 mod filter;
 pub(crate) mod hook;
+pub(crate) mod internal;
 pub(crate) mod socket;
 
 use crate::event::LogLevel;
@@ -181,6 +183,9 @@ impl State {
 
     /// Answers a request with a whole response, if its client is still there.
     pub(crate) fn reply_verbatim(&mut self, client: &Client, response: &str) {
+        if self.internal_answer(client, response) {
+            return;
+        }
         if self.connections.get(client.connection).is_none() {
             return self.log_main(LogLevel::Debug, "Command returned result after jcon close");
         }

@@ -103,7 +103,7 @@ impl State {
 }
 
 /// What the output `all` gets.
-fn rest(excess_sat: u64, others_sat: u64) -> Result<bitcoin::Amount, RpcError> {
+pub(super) fn rest(excess_sat: u64, others_sat: u64) -> Result<bitcoin::Amount, RpcError> {
     let rest = excess_sat.checked_sub(others_sat);
     let rest = rest.ok_or_else(|| cannot_afford("Could not afford the other outputs".to_owned()))?;
     if rest < weight::DUST_SAT {

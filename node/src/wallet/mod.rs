@@ -12,7 +12,7 @@
 //! | [`fund`] | transactions that the wallet pays for | `plugins/txprepare.c` |
 //! | [`psbt`], [`sign`] | PSBTs, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
 //! | [`fundpsbt`], [`addpsbt`] | `fundpsbt`, `utxopsbt`, `addpsbtoutput`, `addpsbtinput` | `wallet/reservation.c` |
-//! | [`withdraw`], [`txprepare`] | `withdraw`, `multiwithdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
+//! | [`withdraw`], [`txprepare`], [`prepare`] | `withdraw`, `multiwithdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
 //! | [`listfunds`] | `listfunds` | `wallet/walletrpc.c` |
 //! | [`send`] | transactions that clients send, `sendpsbt` | `wallet/walletrpc.c` |
 
@@ -24,6 +24,7 @@ pub(crate) mod fundpsbt;
 pub(crate) mod listfunds;
 pub(crate) mod output;
 pub(crate) mod param;
+pub(crate) mod prepare;
 pub(crate) mod psbt;
 pub(crate) mod reservation;
 mod scan;

@@ -5,11 +5,12 @@ use super::output::WalletOutput;
 use crate::command::params::Params;
 use crate::state::State;
 use bitcoin::absolute::LockTime;
-use bitcoin::psbt::Input;
+use bitcoin::psbt::raw::ProprietaryKey;
+use bitcoin::psbt::{Input, Output};
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use leyden_protocol::json;
-use leyden_protocol::message::RpcError;
+use leyden_protocol::message::{RpcError, code};
 
 /// Replaceable (BIP 125), as lightningd makes all its inputs.
 pub(crate) const SEQUENCE: Sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
@@ -35,7 +36,28 @@ pub(crate) fn optional_param(params: &Params, name: &str) -> Result<Option<Psbt>
 /// Adds an output.
 pub(crate) fn add_output(psbt: &mut Psbt, script: ScriptBuf, value_sat: u64) {
     psbt.unsigned_tx.output.push(TxOut { value: Amount::from_sat(value_sat), script_pubkey: script });
-    psbt.outputs.push(bitcoin::psbt::Output::default());
+    psbt.outputs.push(Output::default());
+}
+
+/// How lightningd marks an output that is somebody else's for sure (`common/psbt_open.c`).
+fn external_mark() -> ProprietaryKey {
+    ProprietaryKey { prefix: b"lightning".to_vec(), subtype: 4, key: Vec::new() }
+}
+
+/// Marks an output as somebody else's: so `withdraw` tells `sendpsbt`.
+pub(super) fn mark_external(output: &mut Output) {
+    output.proprietary.insert(external_mark(), vec![0, 1]);
+}
+
+/// Whether an output is marked as somebody else's.
+pub(super) fn is_external(output: &Output) -> bool {
+    output.proprietary.contains_key(&external_mark())
+}
+
+/// A PSBT that a command has answered.
+pub(super) fn answered(result: &serde_json::Value, name: &str) -> Result<Psbt, RpcError> {
+    let text = crate::jsonrpc::internal::text(result, name)?;
+    text.parse().map_err(|_| RpcError::new(code::LIGHTNINGD, format!("Unparsable {name}: '{text}'")))
 }
 
 impl State {

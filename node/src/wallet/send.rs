@@ -29,25 +29,13 @@ pub(crate) struct Sending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SentBy {
     Sendpsbt,
-    Withdraw,
     Multiwithdraw,
-    Txsend,
 }
 
 impl SentBy {
-    /// Whether the PSBT is in the answer.
-    fn shows_psbt(self) -> bool {
-        matches!(self, Self::Withdraw | Self::Txsend)
-    }
-
     /// Whether the command has reserved the inputs, and gives them up if the transaction cannot be sent.
     fn has_reserved(self) -> bool {
         self != Self::Sendpsbt
-    }
-
-    /// Whether it is known that outputs to no address of the wallet are somebody else's.
-    fn pays_others(self) -> bool {
-        matches!(self, Self::Withdraw | Self::Multiwithdraw)
     }
 }
 
@@ -137,16 +125,12 @@ impl State {
         }
         self.store_tx(tx, None);
         self.take_wallet_outputs(tx, None);
-        let others = (0..).zip(&tx.output).filter(|_| by.pays_others());
-        for (vout, output) in others {
-            if self.scripts.key_index(&output.script_pubkey).is_none() {
+        for (vout, (output, said)) in (0..).zip(tx.output.iter().zip(&psbt.outputs)) {
+            let is_external = *by == SentBy::Multiwithdraw || psbt::is_external(said);
+            if is_external && self.scripts.key_index(&output.script_pubkey).is_none() {
                 self.wallet_sent(OutPoint { txid, vout }, output.value.to_sat());
             }
         }
-        let mut result = json!({ "tx": raw, "txid": txid.to_string() });
-        if by.shows_psbt() {
-            result["psbt"] = psbt.to_string().into();
-        }
-        self.reply(client, &result);
+        self.reply(client, &json!({ "tx": raw, "txid": txid.to_string() }));
     }
 }

@@ -1,10 +1,9 @@
 //! `txprepare`, `txsend`, `txdiscard`: transactions that are made first and sent later (`plugins/txprepare.c`).
 
-use super::fund::FundRequest;
 use super::param::{BadAddress, parse_address, parse_sat_or_all};
+use super::prepare::{Preparation, TXPREPARE};
 use super::select::Value;
-use super::send::SentBy;
-use super::withdraw::{Outputs, output, request};
+use super::withdraw::{Outputs, output};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
@@ -20,7 +19,7 @@ use std::collections::BTreeMap;
 pub(crate) type Unreleased = BTreeMap<Txid, Psbt>;
 
 /// `txprepare outputs [feerate] [minconf] [utxos]`.
-pub(crate) struct Txprepare(FundRequest);
+pub(crate) struct Txprepare(Preparation);
 
 impl Command for Txprepare {
     const NAME: &'static str = "txprepare";
@@ -33,20 +32,21 @@ impl Command for Txprepare {
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let outputs = outputs(params)?;
-        let feerate = node.feerate_param(params, "feerate")?;
-        request(params, node, outputs, feerate).map(Self)
+        Preparation::new(params, node, outputs).map(Self)
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let psbt = node.fund(self.0)?;
-        let txid = psbt.unsigned_tx.compute_txid();
-        let result = json!({
-            "unsigned_tx": serialize_hex(&psbt.unsigned_tx),
-            "txid": txid.to_string(),
-            "psbt": psbt.to_string(),
+        let call = node.bundled_call(TXPREPARE, request);
+        node.prepare(call, self.0, |node, call, psbt| {
+            let txid = psbt.unsigned_tx.compute_txid();
+            let result = json!({
+                "unsigned_tx": serialize_hex(&psbt.unsigned_tx),
+                "txid": txid.to_string(),
+                "psbt": psbt.to_string(),
+            });
+            node.unreleased.insert(txid, psbt);
+            node.reply(&call.client, &result);
         });
-        node.unreleased.insert(txid, psbt);
-        node.reply(&request.client, &result);
         Ok(())
     }
 }
@@ -102,7 +102,9 @@ impl Command for Txsend {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let psbt = node.unreleased.remove(&self.0).expect("it was found when the parameters were read");
-        node.sign_and_send(request.client.clone(), psbt, SentBy::Txsend)
+        let call = node.bundled_call(TXPREPARE, request);
+        node.send_prepared(call, psbt);
+        Ok(())
     }
 }
 
@@ -119,9 +121,14 @@ impl Command for Txdiscard {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let psbt = node.unreleased.remove(&self.0).expect("it was found when the parameters were read");
-        node.unreserve_inputs(&psbt);
+        let call = node.bundled_call(TXPREPARE, request);
         let result = json!({ "unsigned_tx": serialize_hex(&psbt.unsigned_tx), "txid": self.0.to_string() });
-        node.reply(&request.client, &result);
+        let psbt = json!({ "psbt": psbt.to_string() });
+        let client = call.client.clone();
+        node.call_internally(&call, "unreserveinputs", &psbt, move |node, answer| match answer {
+            Ok(_) => node.reply(&client, &result),
+            Err(error) => node.reply_error(&client, &error),
+        });
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::fund::FundRequest;
 use super::param::{self, BadAddress, parse_address, parse_sat_or_all};
+use super::prepare::{Preparation, TXPREPARE};
 use super::select::Value;
 use super::send::SentBy;
 use super::weight::DUST_SAT;
@@ -17,26 +18,6 @@ use leyden_protocol::message::{RpcError, code};
 /// Outputs, and the place of the one that takes all the rest.
 pub(super) type Outputs = (Vec<TxOut>, Option<usize>);
 
-/// A request to the wallet, with the other parameters that such commands take.
-pub(super) fn request(
-    params: &Params,
-    node: &State,
-    (outputs, all): Outputs,
-    feerate: Option<u32>,
-) -> Result<FundRequest, RpcError> {
-    Ok(FundRequest {
-        outputs,
-        all,
-        feerate_per_kw: match feerate {
-            Some(feerate) => feerate,
-            None => node.feerate_for(Purpose::Opening)?,
-        },
-        minconf: params.optional_integer("minconf")?.unwrap_or(1),
-        utxos: param::optional_outpoints(params, "utxos")?,
-        keep_emergency_funds: false,
-    })
-}
-
 pub(super) fn output(script_pubkey: ScriptBuf, value: Value) -> TxOut {
     let value = match value {
         Value::Sat(sat) => Amount::from_sat(sat),
@@ -46,7 +27,7 @@ pub(super) fn output(script_pubkey: ScriptBuf, value: Value) -> TxOut {
 }
 
 /// `withdraw destination satoshi [feerate] [minconf] [utxos]`.
-pub(crate) struct Withdraw(FundRequest);
+pub(crate) struct Withdraw(Preparation);
 
 impl Command for Withdraw {
     const NAME: &'static str = "withdraw";
@@ -62,13 +43,13 @@ impl Command for Withdraw {
         let script = param::optional_address(params, "destination")?.unwrap_or_default();
         let value = param::sat_or_all(params, "satoshi")?;
         let outputs = (vec![output(script, value)], (value == Value::All).then_some(0));
-        let feerate = node.feerate_param(params, "feerate")?;
-        request(params, node, outputs, feerate).map(Self)
+        Preparation::new(params, node, outputs).map(|prepared| Self(prepared.to_others()))
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let psbt = node.fund(self.0)?;
-        node.sign_and_send(request.client.clone(), psbt, SentBy::Withdraw)
+        let call = node.bundled_call(TXPREPARE, request);
+        node.prepare(call, self.0, |node, call, psbt| node.send_prepared(call, psbt));
+        Ok(())
     }
 }
 
@@ -101,6 +82,26 @@ impl Command for Multiwithdraw {
         let psbt = node.fund(self.0)?;
         node.sign_and_send(request.client.clone(), psbt, SentBy::Multiwithdraw)
     }
+}
+
+/// A request to the wallet, with the other parameters that such commands take.
+fn request(
+    params: &Params,
+    node: &State,
+    (outputs, all): Outputs,
+    feerate: Option<u32>,
+) -> Result<FundRequest, RpcError> {
+    Ok(FundRequest {
+        outputs,
+        all,
+        feerate_per_kw: match feerate {
+            Some(feerate) => feerate,
+            None => node.feerate_for(Purpose::Opening)?,
+        },
+        minconf: params.optional_integer("minconf")?.unwrap_or(1),
+        utxos: param::optional_outpoints(params, "utxos")?,
+        keep_emergency_funds: false,
+    })
 }
 
 fn outputs(params: &Params) -> Result<Outputs, RpcError> {
