@@ -40,6 +40,17 @@ impl Net {
         async move { self.finish_at(at).await }
     }
 
+    /// Keeps the run directory also if [`Net::finish`] finds nothing to complain about: for a test that has found something itself, and goes on.
+    ///
+    /// # Errors
+    /// If the watchdog, which would remove it, has gone.
+    pub fn keep(&mut self) -> Result {
+        if let Some(run_dir) = &mut self.run_dir {
+            run_dir.keep();
+        }
+        self.surroundings.watchdog.keep_dir()
+    }
+
     async fn finish_at(mut self, at: &'static Location<'static>) -> Result {
         // A future that is dropped half way has asked for no checks; the net then ends as one that failed.
         let mut complaints: Vec<Error> =

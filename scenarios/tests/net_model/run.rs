@@ -1,0 +1,150 @@
+//! Sequences, one after the other, each on a net of its own; the bitcoind below them is the same for many.
+
+use std::cell::RefCell;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use leyden::{Backend, Deadline, Error, Net, Node, Result};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner, contextualize_config};
+use tokio::runtime::Runtime;
+
+use crate::action::Action;
+use crate::stage::{FEERATES, Stage, judge};
+use crate::{model, print, step};
+
+/// In all tests together, if the environment does not say otherwise.
+const SEQUENCES: u32 = 200;
+
+/// So many use a bitcoind: on regtest, blocks are soon worth nothing.
+const PER_BITCOIND: usize = 40;
+
+/// To find a short sequence that fails is worth so much, of which each attempt may take a part.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// No action takes longer; once one has failed, there is less patience.
+const LONGEST_ACTION: [Duration; 2] = [Duration::from_secs(40), Duration::from_secs(8)];
+
+/// Plays so many hundredths of all sequences on this many nodes.
+#[expect(clippy::print_stdout, reason = "the seed is to be seen")]
+pub(crate) fn property(nodes: usize, percent: u32) {
+    let mut config = contextualize_config(Config::with_cases(SEQUENCES));
+    config.cases = (config.cases * percent).div_ceil(100);
+    config.failure_persistence = None;
+    config.max_shrink_time = u32::try_from(SHRINKING.as_millis()).expect("it is short");
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().build_hasher().finish(),
+    };
+    config.rng_seed = RngSeed::Fixed(seed);
+    let what = format!("{} sequences on {nodes} nodes with PROPTEST_RNG_SEED={seed}", config.cases);
+    println!("net_model: {what}");
+    let theatre = RefCell::new(Theatre::new(nodes));
+    let result = TestRunner::new(config)
+        .run(&step::sequence(nodes), |steps| theatre.borrow_mut().play(&model::plan(nodes, &steps)));
+    let evidence = theatre.into_inner().close();
+    match result {
+        Ok(()) => {}
+        Err(TestError::Abort(why)) => panic!("net_model, {what}: {why}"),
+        Err(TestError::Fail(why, steps)) => {
+            let plan = model::plan(nodes, &steps);
+            let file = evidence.unwrap_or_default().join("sequence.rs");
+            // What cannot be written is still printed.
+            drop(std::fs::write(&file, print::test(nodes, &plan)));
+            let (body, file) = (print::body(nodes, &plan), file.display());
+            panic!(
+                "net_model, {what}: {why}\nThe sequence, which is in {file} with its verbs, to be run:\n\n{body}"
+            );
+        }
+    }
+}
+
+/// Where sequences are played.
+struct Theatre {
+    runtime: Runtime,
+    names: Vec<String>,
+    /// A net without nodes, for its bitcoind, and how many sequences it has seen.
+    ground: Option<(Net, usize)>,
+    /// What the last sequence that failed has left behind.
+    evidence: Option<PathBuf>,
+}
+
+impl Theatre {
+    fn new(nodes: usize) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let names = (1..=nodes).map(|node| format!("l{node}")).collect();
+        Self { runtime, names, ground: None, evidence: None }
+    }
+
+    fn play(&mut self, plan: &[Action]) -> std::result::Result<(), TestCaseError> {
+        let (ground, played) = match self.ground.take() {
+            Some((ground, played)) if played < PER_BITCOIND => (ground, played),
+            worn => {
+                self.ground = worn;
+                self.close_ground();
+                (self.runtime.block_on(Net::builder().start()).expect("a bitcoind"), 0)
+            }
+        };
+        let net = self
+            .runtime
+            .block_on(self.net(&ground))
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let dir = net.run_dir().to_owned();
+        let played_well = self.runtime.block_on(perform(net, &self.names, plan, self.evidence.is_some()));
+        self.ground = Some((ground, played + 1));
+        played_well.map_err(|error| {
+            // The last one is the shortest.
+            if let Some(longer) = self.evidence.replace(dir) {
+                drop(std::fs::remove_dir_all(longer));
+            }
+            TestCaseError::fail(error.to_string())
+        })
+    }
+
+    async fn net(&self, ground: &Net) -> Result<Net> {
+        let net = Net::builder()
+            .nodes(&self.names)
+            .backend(Backend::Embedded)
+            .bitcoind_of(ground)
+            .feerates(FEERATES);
+        self.names.iter().fold(net, |net, name| net.mount(name, judge())).start().await
+    }
+
+    fn close_ground(&mut self) {
+        if let Some((ground, _)) = self.ground.take() {
+            self.runtime.block_on(ground.finish()).expect("a bitcoind ends");
+        }
+    }
+
+    fn close(mut self) -> Option<PathBuf> {
+        self.close_ground();
+        self.evidence
+    }
+}
+
+async fn perform(mut net: Net, names: &[String], plan: &[Action], in_a_hurry: bool) -> Result {
+    let nodes: Vec<Node> = names.iter().map(|name| net.node(name)).collect();
+    let mut stage = Stage::new(&net, &nodes.iter().collect::<Vec<_>>());
+    if in_a_hurry {
+        stage.hurry();
+    }
+    let mut played = Ok(());
+    for (place, action) in plan.iter().enumerate() {
+        let action_ends = Deadline::after(LONGEST_ACTION[usize::from(in_a_hurry)])
+            .limit("an action", action.play(&net, &nodes, &mut stage));
+        played = action_ends.await.and_then(|done| done).map_err(|error| {
+            let what = format!("action {place} of {}: {action}", plan.len());
+            Error::new(error.fault(), what).came("it failed").because(error)
+        });
+        if played.is_err() {
+            break;
+        }
+    }
+    if played.is_err() {
+        net.keep()?;
+    }
+    // A net that has failed need not end well.
+    let finished = net.finish().await;
+    played.and(finished)
+}
