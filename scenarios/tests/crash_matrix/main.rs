@@ -1,14 +1,18 @@
-//! The crash matrix: a payment over three nodes, of which one is stopped dead at each of its commits, on each side of the commit, and
-//! started again. Whatever the point, the payment must end in one way everywhere, and nothing may be lost, stuck or done twice.
+//! The crash matrix: one of the nodes of a payment, or of a channel's life, is stopped dead at each of its commits, on each side of the
+//! commit, and started again. Whatever the point, all nodes must agree how it has ended, and nothing may be lost, stuck or done twice.
 
 mod books;
+mod channel;
+mod matrix;
 mod stage;
 
 use std::time::{Duration, Instant};
 
 use leyden::{Backend, Call, Commit, CrashPoint, Mock, Net, Reply, Result};
 
-use stage::{Preimages, Stage, Victim, Way};
+use channel::Pair;
+use matrix::{Phase, at_each_commit};
+use stage::{Preimages, Stage, Victim};
 
 /// How long a plugin thinks about an HTLC: long enough for the node to do everything else before.
 const HELD: Duration = Duration::from_millis(5);
@@ -26,7 +30,7 @@ enum Verdict {
     Resolve,
 }
 
-const PHASES: [fn(Commit) -> CrashPoint; 3] = [Commit::before, Commit::after, Commit::after_send];
+const PHASES: [Phase; 3] = [Commit::before, Commit::after, Commit::after_send];
 
 #[tokio::test]
 async fn crash_matrix_of_the_node_between() -> Result {
@@ -76,26 +80,43 @@ async fn play(victim: Victim, verdict: Verdict, before: Option<CrashPoint>) -> R
     };
     let net = net.start().await?;
     let mut stage = Stage::new(&net, victim, verdict, preimages).await?;
-    let (mut commits, mut crashes) = (0, 0);
-    for phase in PHASES {
-        for nth in 1.. {
-            let points: Vec<CrashPoint> = before.iter().cloned().chain([phase(Commit::nth(nth))]).collect();
-            let way = stage.pay_and_crash(&points).await.unwrap_or_else(|error| {
-                panic!(
-                    "{victim:?}, {verdict:?}, {points:?}: {error}\nits files are in {}",
-                    net.run_dir().display()
-                )
-            });
-            if way == Way::Unhurt {
-                break;
-            }
-            crashes += 1;
-            commits = commits.max(nth);
-        }
-    }
-    let (took, ends) = (began.elapsed(), &stage.ends);
-    println!("{victim:?}, {verdict:?}: {commits} commits, {crashes} crashes in {took:.1?}; {ends}");
-    assert!(commits >= 5, "a payment was expected to take more than {commits} commits");
+    // A restart costs twice the time, and what it does before a commit it has done when it has sent the last one.
+    let phases = if before.is_some() { &PHASES[1..] } else { &PHASES };
+    let tried = at_each_commit(phases, async |point| {
+        let points: Vec<CrashPoint> = before.iter().cloned().chain([point]).collect();
+        stage.pay_and_crash(&points).await
+    });
+    let tried = tried.await;
+    println!("{victim:?}, {verdict:?}: {tried} in {:.1?}; {}", began.elapsed(), stage.ends);
+    assert!(tried.commits >= 5, "a payment was expected to take more than that");
+    net.finish().await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_that_opens_a_channel() -> Result {
+    open_and_close("l1").await
+}
+
+#[tokio::test]
+async fn crash_matrix_of_the_node_that_takes_a_channel() -> Result {
+    open_and_close("l2").await
+}
+
+/// Of the sides of a commit, only the one on which both nodes know different things: each channel is opened and closed, which takes its time.
+#[expect(clippy::print_stdout, reason = "how much was tried is a part of the result")]
+async fn open_and_close(victim: &str) -> Result {
+    let began = Instant::now();
+    let net =
+        Net::line(["l1", "l2"]).without_channels().backend(Backend::Embedded).replicate().start().await?;
+    let mut pair = Pair::new(&net, victim).await?;
+    let tried = at_each_commit(&[Commit::after], async |point| pair.live_and_crash(point).await).await;
+    let closed = pair.ends.iter().filter(|end| **end == channel::End::Closed).count();
+    println!(
+        "{victim}, a channel: {tried} in {:.1?}; {closed} of {} channels were opened and closed",
+        began.elapsed(),
+        pair.ends.len()
+    );
+    assert!(tried.commits >= 8, "a channel was expected to take more than that");
     net.finish().await
 }
 

@@ -8,6 +8,7 @@ use leyden::{Crash, CrashPoint, Net, Node, Result, eventually};
 use serde_json::{Value, json};
 
 use crate::books::{Books, End};
+use crate::matrix::{Way, until};
 use crate::{REFUSAL, Verdict};
 
 /// What is paid.
@@ -31,14 +32,6 @@ impl Victim {
             Self::Receiving => "l3",
         }
     }
-}
-
-/// What became of a crash that was armed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Crashed,
-    /// The payment was through before it came to that.
-    Unhurt,
 }
 
 /// The preimages of all payments, by their hashes: a plugin that resolves must know them.
@@ -155,16 +148,7 @@ impl<'a> Stage<'a> {
             drop(self.nodes[0].rpc("waitsendpay", json!([invoice["payment_hash"]])).await);
             self.no_htlcs().await
         };
-        let through = tokio::select! {
-            crashed = crash.happened() => return crashed.map(|_| Way::Crashed),
-            through = through => through,
-        };
-        if crash.has_happened() {
-            return crash.happened().await.map(|_| Way::Crashed);
-        }
-        through?;
-        assert!(crash.disarm(), "a node that has nothing to do commits nothing");
-        Ok(Way::Unhurt)
+        until(crash, through).await
     }
 
     async fn send(&self, invoice: &Value) -> Result {
