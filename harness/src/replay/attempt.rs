@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Replay;
 use super::payment::End;
+use crate::backend::Backend;
 use crate::crash::{Crash, CrashPoint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Direction, Event, EventKind};
+use crate::wait::{eventually, seen};
 
 /// What a payment was like, before anybody has looked at its frames.
 pub(super) struct Attempted {
@@ -53,16 +55,22 @@ impl Replay<'_> {
         })
     }
 
-    /// Waits until the node has every block: what it commits from then on is about the payment.
+    /// Waits until an embedded node is through with every block: what it commits from then on is about the payment.
     async fn come_to_rest(&self) -> Result {
         let height = |event: &Arc<Event>| match event.kind {
             EventKind::Block { height, .. } => Some(height),
             _ => None,
         };
-        let Some(height) = self.node.timeline().events().iter().filter_map(height).next_back() else {
-            return Ok(());
+        let tip = self.node.timeline().events().iter().filter_map(height).next_back();
+        let Some(tip) = tip.filter(|_| self.node.backend() == Backend::Embedded) else { return Ok(()) };
+        let look = || async {
+            let rows = self.node.db_query("SELECT intval FROM vars WHERE name = 'last_processed_block'")?;
+            Ok::<_, Error>(seen(rows, |rows| rows.first().is_some_and(|row| row["intval"] == tip)))
         };
-        self.node.rpc_at("waitblockheight", json!([height]), self.at).await.map(drop)
+        let what = format!("{} is through with block {tip}", self.node.name());
+        eventually(what, look).until(self.node.deadline()).at(self.at).await?;
+        // What it forgets because of the block, it forgets before it answers.
+        self.node.rpc_at("getinfo", Value::Null, self.at).await.map(drop)
     }
 
     /// Waits for the crash and starts the node again, unless the payment ends before.

@@ -11,7 +11,7 @@ use super::{HOOKS, Replay};
 use crate::alias::Aliases;
 use crate::error::{Error, Fault, Result};
 
-/// All payments of a replay. `Display` prints them; what differs from run to run has aliases, as in a [`Transcript`].
+/// All payments of a replay. `Display` prints them; what differs from run to run has aliases, as in a [`Transcript`](crate::Transcript).
 #[derive(Clone, Debug)]
 #[must_use = "print it, or `check()` it"]
 pub struct Report {

@@ -1,8 +1,9 @@
 //! Plugins that are deliberately wrong: the report names the mistake, the frames and the rule.
 
 use leyden::replay::{Mistake, PaymentEnd, Report};
-use leyden::{Call, Commit, Fault, Hook, Mock, Net, Reply, Result};
+use leyden::{Call, Commit, Fault, Hook, Mock, Net, Plugin, Reply, Result};
 use serde_json::json;
+use std::future::ready;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -56,27 +57,42 @@ when htlc_accepted is answered: failed with 204
     net.finish().await
 }
 
+/// It pays out, which is a line in a file, before it lets an HTLC pass.
+const GENEROUS: &str = r#"#!/bin/sh
+while read -r message && read -r empty_line; do
+    id=${message#*'"id":'}
+    case $message in
+    *'"getmanifest"'*) result='{"options":[],"rpcmethods":[],"hooks":[{"name":"htlc_accepted"}]}' ;;
+    *'"htlc_accepted"'*) echo paid >>payouts; result='{"result":"continue"}' ;;
+    *) result='{}' ;;
+    esac
+    echo '{"jsonrpc":"2.0","id":'"${id%%,*}"',"result":'"$result"'}'
+done"#;
+
 #[tokio::test]
 async fn a_plugin_that_pays_out_twice_is_found_as_the_author_counts_it() -> Result {
-    let paid_out = Arc::new(AtomicUsize::new(0));
-    let (cashier, till) = (Arc::clone(&paid_out), paid_out);
-    let generous = Mock::hook("htlc_accepted").reply(move |_: &Call| {
-        cashier.fetch_add(1, Ordering::SeqCst);
-        Reply::cont()
-    });
-    let net = Net::line(["l1", "l2"]).mount("l2", generous.named("generous")).start().await?;
+    let net = Net::line(["l1", "l2"]).plugin("l2", Plugin::script("generous.sh", GENEROUS)).start().await?;
     let [l1, l2] = net.nodes();
-    let replay = net.replay(&l2, "generous").along([&l1, &l2]);
-    let replay = replay.at([Hook::answered("htlc_accepted").into()]);
-    let count = move || std::future::ready(Ok(till.load(Ordering::SeqCst)));
-    let report = replay.effect("a payout", count).run().await?;
+    let payouts = l2.lightning_dir().join("regtest/payouts");
+    let count =
+        move || ready(std::fs::read_to_string(&payouts).map_or(Ok(0), |lines| Ok(lines.lines().count())));
+    let replay = net.replay(&l2, "generous.sh").along([&l1, &l2]).effect("a payout", count);
+    let report = replay.at([Hook::answered("htlc_accepted").into(), Commit::nth(3).after()]).run().await?;
     assert_eq!(
-        mistakes(&report),
-        [r#"it happened 2 times: a payout
-  last:  generous -> lightningd  result "cln:htlc_accepted#<1>" {"result":"continue"}
-  rule:  a plugin may be asked about the same HTLC again, and must not do again what it has done for it (CLN's hooks.md, htlc_accepted: idempotence)"#]
+        report.to_string(),
+        r#"generous.sh on l2, payments l1 -> l2: crashes 2, mistakes 1
+without a crash: paid; 1 × a payout
+  htlc_accepted, HTLC 0 of <scid:l1-l2>: {"result":"continue"}
+when htlc_accepted is answered: paid; 2 × a payout
+  htlc_accepted, HTLC 1 of <scid:l1-l2>: {"result":"continue"}
+  htlc_accepted, HTLC 1 of <scid:l1-l2>, asked again: {"result":"continue"}
+  MISTAKE it happened 2 times: a payout
+    last:  generous.sh -> lightningd  result "cln:htlc_accepted#<1>" {"result":"continue"}
+    rule:  a plugin may be asked about the same HTLC again, and must not do again what it has done for it (CLN's hooks.md, htlc_accepted: idempotence)
+after its commit 3: paid; 1 × a payout
+  htlc_accepted, HTLC 2 of <scid:l1-l2>: {"result":"continue"}"#
     );
-    assert_eq!(report.attempts()[0].effects, [("a payout".to_owned(), 1)]);
+    assert_eq!(report.check().expect_err("it is wrong").fault(), Fault::Plugin);
     net.finish().await
 }
 
@@ -144,8 +160,7 @@ async fn what_cannot_be_replayed_is_said() -> Result {
         assert!(refused.to_string().contains(text), "{refused}");
     }
     let json = json!({});
-    let nothing =
-        net.replay(&l2, "deaf").along([&l1, &l2]).invoices(move |_| std::future::ready(Ok(json.clone())));
+    let nothing = net.replay(&l2, "deaf").along([&l1, &l2]).invoices(move |_| ready(Ok(json.clone())));
     let refused = nothing.run().await.expect_err("there is nothing to pay");
     assert!(refused.to_string().contains("expected an object with a payment_hash"), "{refused}");
     net.finish().await
