@@ -12,6 +12,7 @@
 //! | `<bolt11#1>`, `<bolt12#1>` | an invoice or offer, anywhere |
 //! | `<time>`, `<time.3>`, `<time.n>`, `<iso-time>` | a moment of this century in a member such as `timestamp`: whole seconds, with decimals, a number with decimals, ISO 8601 |
 //! | `<scid:l1-l2>` | the short channel id of a channel that the net has opened |
+//! | `<hex-scid:l1-l2>` | the same in the bytes of a payload |
 //! | `<l1-dir>`, `<plugin:NAME>` | a directory that the net named, a plugin's path |
 //! | `<l1-port>`, `<port#1>` | a port behind a loopback address |
 //! | `<id#1>`, `"cln:init#<1>"` | a numeric request id; the counters and process ids in a textual one |
@@ -31,7 +32,7 @@ use crate::layout::Shape;
 pub use names::Names;
 
 /// Member names that say "a node id, key, hash or secret", also behind a prefix and `_`: `id` stands for `peer_id` too.
-const IDENTIFIERS: [&str; 18] = [
+const IDENTIFIERS: [&str; 21] = [
     "id",
     "node",
     "peer",
@@ -44,22 +45,25 @@ const IDENTIFIERS: [&str; 18] = [
     "hash",
     "blockhash",
     "txid",
+    "txids",
     "utxo",
     "outpoint",
     "preimage",
     "secret",
+    "secrets",
+    "forward_to",
     "signature",
     "nonce",
 ];
 /// Member names that say "a moment".
-const MOMENTS: [&str; 3] = ["time", "timestamp", "at"];
+const MOMENTS: [&str; 4] = ["time", "timestamp", "at", "update"];
 /// Member names whose whole value is large and new in every run.
-const LARGE: [(&str, &str); 3] = [("tx", "tx"), ("psbt", "tx"), ("onion", "onion")];
+const LARGE: [(&str, &str); 4] = [("tx", "tx"), ("txs", "tx"), ("psbt", "tx"), ("onion", "onion")];
 /// Large values shorter than this many characters are somebody's text.
 const LARGE_FROM: usize = 64;
 
-/// Hex lengths of a signature, a public key and a hash: the longest first, because one can begin like another.
-const HEX_LENGTHS: [usize; 3] = [128, 66, 64];
+/// Hex lengths of a signature, a public key, a hash and a short channel id: the longest first, because one can begin like another.
+const HEX_LENGTHS: [usize; 4] = [128, 66, 64, 16];
 /// Where addresses that are ephemeral end and their port begins.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 /// JSON nested deeper than this is printed as it was sent.

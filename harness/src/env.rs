@@ -20,6 +20,8 @@ pub struct Settings {
     pub test_dir: PathBuf,
     /// `LEYDEN_CACHE_DIR`, or `leyden` in `XDG_CACHE_HOME`, or in `.cache` of `HOME`: where a fetched bitcoind is kept.
     pub cache_dir: Option<PathBuf>,
+    /// `LEYDEN_SCHEMAS`: CLN's `doc/schemas` of the newest release that [`Profile`](crate::Profile) knows, for Leyden's own tests.
+    pub schemas: Option<PathBuf>,
     /// `SLOW_MACHINE` is set and not 0: waits may take three times as long.
     pub slow_machine: bool,
     /// `TIMEOUT` in seconds, or 60, or 180 on a slow machine: how long a wait may take.
@@ -31,7 +33,7 @@ pub struct Settings {
 }
 
 /// The names in the order in which they are printed.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "BITCOIND_EXE",
     "LIGHTNINGD_EXE",
     "LEYDEN_BACKEND",
@@ -40,6 +42,7 @@ const NAMES: [&str; 11] = [
     "SLOW_MACHINE",
     "TIMEOUT",
     "LEYDEN_CACHE_DIR",
+    "LEYDEN_SCHEMAS",
     "XDG_CACHE_HOME",
     "HOME",
     "NEXTEST",
@@ -77,6 +80,7 @@ impl Settings {
             cache_dir: path("LEYDEN_CACHE_DIR")
                 .or_else(|| path("XDG_CACHE_HOME").map(|dir| dir.join("leyden")))
                 .or_else(|| path("HOME").map(|dir| dir.join(".cache/leyden"))),
+            schemas: path("LEYDEN_SCHEMAS"),
             slow_machine,
             timeout: Duration::from_secs(seconds),
             under_runner: value("CARGO").is_some() || value("NEXTEST").is_some(),

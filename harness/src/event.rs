@@ -81,6 +81,15 @@ pub enum EventKind {
         /// The plugin.
         plugin: String,
     },
+    /// The node answered what the author's test called.
+    RpcAnswered {
+        /// The method.
+        method: String,
+        /// The parameters, as JSON.
+        params: String,
+        /// The result, or the error's code, message and data: as JSON.
+        answer: Result<String, String>,
+    },
     /// An embedded node is about to commit a transaction; its plugins with the hook `db_write` are asked about it now.
     DbWrite(DbWrite),
     /// bitcoind has a new block.
@@ -113,6 +122,11 @@ pub enum Direction {
 }
 
 impl EventKind {
+    /// Whether it is what a plugin, a node or a test said.
+    pub(crate) fn is_said(&self) -> bool {
+        matches!(self, Self::Frame { .. } | Self::RpcAnswered { .. })
+    }
+
     /// The plugin that it is about, if any.
     pub fn plugin(&self) -> Option<&str> {
         match self {
@@ -125,6 +139,7 @@ impl EventKind {
             | Self::NodeExited { .. }
             | Self::Crash(_)
             | Self::Log(_)
+            | Self::RpcAnswered { .. }
             | Self::DbWrite(_)
             | Self::Block { .. }
             | Self::ChannelFunded { .. }
@@ -164,6 +179,13 @@ impl fmt::Display for EventKind {
                 write!(f, "{} garbage {:?}", direction.of(plugin), String::from_utf8_lossy(bytes))
             }
             Self::PluginGone { plugin } => write!(f, "{plugin} is gone"),
+            Self::RpcAnswered { method, params, answer } => {
+                let (word, answer) = match answer {
+                    Ok(result) => ("", result),
+                    Err(error) => ("the error ", error),
+                };
+                write!(f, "answered {method} {params} with {word}{answer}")
+            }
             Self::DbWrite(write) => write.fmt(f),
             Self::Block { height, hash } => write!(f, "block {height} {hash}"),
             Self::ChannelFunded { scid, from, to } => write!(f, "channel {scid} from {from} to {to}"),

@@ -85,6 +85,13 @@ fn describe(kind: &EventKind) -> (&'static str, Value) {
             (way(*direction), garbage)
         }
         EventKind::PluginGone { .. } => ("eof", json!({})),
+        EventKind::RpcAnswered { method, params, answer } => {
+            let (word, answer) = match answer {
+                Ok(result) => ("result", result),
+                Err(error) => ("error", error),
+            };
+            ("rpc", json!({"method": method, "params": value(params), word: value(answer)}))
+        }
         EventKind::DbWrite(write) => {
             ("db-write", json!({"data_version": write.data_version, "writes": write.writes}))
         }
@@ -94,6 +101,11 @@ fn describe(kind: &EventKind) -> (&'static str, Value) {
         EventKind::Block { height, hash } => ("block", json!({"height": height, "hash": hash})),
         EventKind::Step(step) => ("step", json!({"step": step})),
     }
+}
+
+/// What the harness itself wrote as JSON.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 fn way(direction: Direction) -> &'static str {

@@ -1,5 +1,7 @@
 //! JSON for people: what fits stays on one line, the rest is broken and indented; order and tokens stay as they are.
 
+use serde_json::Value;
+
 /// No line is longer than this if its tokens allow it.
 pub(crate) const WIDTH: usize = 120;
 
@@ -28,6 +30,19 @@ impl Shape {
                 let members: Vec<String> =
                     members.iter().map(|(name, value)| format!("{name}:{}", value.compact())).collect();
                 format!("{{{}}}", members.join(","))
+            }
+        }
+    }
+
+    /// A JSON value in which an alias that stands for a number is a string.
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Self::Token(token) => {
+                serde_json::from_str(token).unwrap_or_else(|_| Value::String(token.clone()))
+            }
+            Self::Array(elements) => elements.iter().map(Self::to_value).collect(),
+            Self::Object(members) => {
+                members.iter().map(|(name, value)| (unquoted(name), value.to_value())).collect()
             }
         }
     }
@@ -75,6 +90,10 @@ impl Shape {
             }
         }
     }
+}
+
+fn unquoted(name: &str) -> String {
+    serde_json::from_str(name).unwrap_or_else(|_| name.to_owned())
 }
 
 #[cfg(test)]

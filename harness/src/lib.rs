@@ -101,6 +101,7 @@ pub use error::{Error, Fault, Result};
 pub use fundchannel::{FundChannel, FundedChannel, JoinNodes};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, Respond, matching, mock};
 pub use leyden_protocol::Profile;
+pub use leyden_protocol::catalogue;
 pub use leyden_protocol::deprecation::Deprecated;
 pub use leyden_protocol::hook::Filter;
 pub use leyden_protocol::manifest::OwnTopic;

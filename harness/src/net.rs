@@ -215,6 +215,11 @@ impl Net {
             .unwrap_or_else(|_| panic!("the test wants {N} nodes, and the net has {count}"))
     }
 
+    /// All nodes, in the order in which they were named.
+    pub fn all_nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// A node by its name.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! A Lightning node in a test: its RPC, its log, its plugins, its life.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cln_rpc::TypedRequest;
 use leyden_node::event::LogLine;
+use leyden_protocol::Profile;
 use regex::Regex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -160,7 +162,8 @@ impl Node {
         let node = self.clone();
         async move {
             node.record(EventKind::Step(format!("rpc {method}")));
-            let rpc = Rpc { node: node.0.name.clone(), socket: node.rpc_file() };
+            let timeline = node.timeline().clone();
+            let rpc = Rpc { node: node.0.name.clone(), socket: node.rpc_file(), timeline };
             let answer = rpc.call(&method, &params, node.deadline(), at).await;
             node.noted(answer)
         }
@@ -262,6 +265,23 @@ impl Node {
     /// What it and one of its plugins have said to each other so far, for [`assert_transcript!`](crate::assert_transcript).
     pub fn transcript(&self, plugin: &str) -> Transcript {
         Transcript::of(self.timeline(), self.name(), Some(plugin), self.0.surroundings.names.clone())
+    }
+
+    /// What tests have called over its RPC so far with [`Node::rpc`] and [`Node::call`], and its answers, as what a plugin called `client` says and hears.
+    pub fn rpc_transcript(&self) -> Transcript {
+        Transcript::of_rpc(self.timeline(), self.name(), self.0.surroundings.names.clone())
+    }
+
+    /// The plugins of which there is a [transcript](Self::transcript), by name.
+    pub fn plugins_heard(&self) -> BTreeSet<String> {
+        let events = self.timeline().events();
+        let ours = events.iter().filter(|event| event.node.as_deref() == Some(self.name()));
+        ours.filter_map(|event| event.kind.plugin().map(str::to_owned)).collect()
+    }
+
+    /// The release that it is, as far as the test has said: a real one is of its own.
+    pub fn profile(&self) -> Profile {
+        self.0.config.lock().unwrap_or_else(PoisonError::into_inner).profile
     }
 
     /// Rows of its database, as objects: blobs in hex. As pyln-testing's `db_query`, it only reads.

@@ -2,6 +2,7 @@
 //!
 //! A transcript is a view of the timeline: it can be narrowed, it prints with aliases, and the raw frames stay behind it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leyden_protocol::{Envelope, json};
+use serde_json::Value;
 
 use crate::alias::{Aliases, Names};
 use crate::event::{Direction, Event, EventKind};
@@ -77,8 +79,8 @@ impl Transcript {
         };
         let all = timeline.events();
         for event in &all {
-            // The frames of others are not shown, and must not change what is.
-            if is_ours(event) || !matches!(event.kind, EventKind::Frame { .. }) {
+            // What others said is not shown, and must not change what is.
+            if is_ours(event) || !event.kind.is_said() {
                 names.learn(event);
             }
         }
@@ -89,6 +91,22 @@ impl Transcript {
             .collect();
         let events: Arc<[Arc<Event>]> = all.into_iter().filter(|event| is_ours(event)).collect();
         Self { names: Arc::new(names), frames: frames_of(&events, &launches), events }
+    }
+
+    /// What tests have called over a node's RPC so far, and its answers, as what a plugin called `client` says and hears.
+    pub fn of_rpc(timeline: &Timeline, node: &str, mut names: Names) -> Self {
+        let is_ours = |event: &Event| {
+            event.node.as_deref() == Some(node) && matches!(event.kind, EventKind::RpcAnswered { .. })
+        };
+        let all = timeline.events();
+        for event in &all {
+            if is_ours(event) || !event.kind.is_said() {
+                names.learn(event);
+            }
+        }
+        let events: Arc<[Arc<Event>]> = all.into_iter().filter(|event| is_ours(event)).collect();
+        let frames = events.iter().flat_map(|event| calls(event)).collect();
+        Self { names: Arc::new(names), frames, events }
     }
 
     /// Only the frames about these methods, hooks and topics, and the answers to them.
@@ -140,6 +158,12 @@ impl Transcript {
         &self.names
     }
 
+    /// The frames that are shown, each as a value in which strings stand for what has an alias: for programs that compare.
+    pub fn values(&self) -> Vec<(&Frame, Value)> {
+        let mut aliases = Aliases::new(&self.names);
+        self.frames.iter().map(|frame| (frame, frame.value(&mut aliases))).collect()
+    }
+
     /// Writes every frame, shown or not, as it was sent, and when the plugins came and went: one JSON object a line.
     ///
     /// # Errors
@@ -183,6 +207,29 @@ fn frames_of(events: &[Arc<Event>], launches: &[u64]) -> Vec<Frame> {
     frames
 }
 
+/// An RPC call and its answer as frames.
+fn calls(event: &Event) -> Vec<Frame> {
+    let EventKind::RpcAnswered { method, params, answer } = &event.kind else { return Vec::new() };
+    let (word, answer) = match answer {
+        Ok(result) => ("result", result),
+        Err(error) => ("error", error),
+    };
+    let frame = |direction, text| Frame {
+        seq: event.seq,
+        at: event.at,
+        node_run: 0,
+        plugin: "client".to_owned(),
+        direction,
+        topic: Some(method.clone()),
+        content: Content::Json(text),
+    };
+    // Which id a client chooses says nothing; here it is the place in the timeline.
+    let (id, method_token) = (event.seq, json::quoted(method));
+    let called = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method_token},"params":{params}}}"#);
+    let answered = format!(r#"{{"jsonrpc":"2.0","id":{id},"{word}":{answer}}}"#);
+    vec![frame(Direction::FromPlugin, called), frame(Direction::ToPlugin, answered)]
+}
+
 impl Frame {
     /// The JSON text that was sent; `None` for garbage.
     pub fn text(&self) -> Option<&str> {
@@ -198,13 +245,27 @@ impl Frame {
     }
 
     /// `params`, decoded.
-    pub fn params(&self) -> Option<serde_json::Value> {
+    pub fn params(&self) -> Option<Value> {
         serde_json::from_str(self.envelope()?.params?).ok()
     }
 
     /// `result`, decoded.
-    pub fn result(&self) -> Option<serde_json::Value> {
+    pub fn result(&self) -> Option<Value> {
         serde_json::from_str(self.envelope()?.result?).ok()
+    }
+
+    fn value(&self, aliases: &mut Aliases<'_>) -> Value {
+        aliases.enter_run(self.node_run);
+        let text = match &self.content {
+            Content::Garbage(bytes) => return Value::String(bytes.escape_ascii().to_string()),
+            Content::Json(text) => text,
+        };
+        let Some(members) = json::members(text) else { return aliases.value(text, "").to_value() };
+        let value = |(name, value): (Cow<'_, str>, &str)| match &*name {
+            "id" => (name.into_owned(), Value::String(aliases.request_id(value))),
+            _ => (name.clone().into_owned(), aliases.value(value, &name).to_value()),
+        };
+        members.into_iter().map(value).collect()
     }
 
     pub(crate) fn print(&self, aliases: &mut Aliases<'_>) -> String {
@@ -221,7 +282,7 @@ impl Frame {
 }
 
 /// A message: what it is, its id, its content, and what JSON-RPC does not know.
-fn message(arrow: &str, members: &[(std::borrow::Cow<'_, str>, &str)], aliases: &mut Aliases<'_>) -> String {
+fn message(arrow: &str, members: &[(Cow<'_, str>, &str)], aliases: &mut Aliases<'_>) -> String {
     let mut parts = Parts::default();
     let mut others = Vec::new();
     for (name, value) in members {

@@ -70,6 +70,7 @@ pub(crate) enum Shape {
     /// Text that nobody shall see.
     Concealed,
     Int,
+    Msat,
     Bool,
 }
 

@@ -17,9 +17,28 @@ pub(crate) enum Command {
     ///
     /// Ends with 0 if everything that is asserted holds and nothing is left over, otherwise with 1.
     Demo(DemoArgs),
+    /// Record the goldens from a real lightningd: LIGHTNINGD_EXE, or lightningd on PATH. In a clone of Leyden.
+    Record(TruthArgs),
+    /// Play scenarios on the embedded node and on a real lightningd, and say where they differ. In a clone of Leyden.
+    ///
+    /// Ends with 0 if everything is equal that is not in snapshots/differences.toml.
+    Diff(TruthArgs),
     /// Be the demo's Rust plugin: speaks with lightningd on stdin and stdout.
     #[command(name = crate::doorman::SUBCOMMAND, hide = true)]
     Doorman,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TruthArgs {
+    /// Only scenarios whose name contains this
+    scenario: Option<String>,
+}
+
+impl TruthArgs {
+    /// A part of the names of the scenarios that are meant: without one, all are.
+    pub(crate) fn scenario(&self) -> &str {
+        self.scenario.as_deref().unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,13 @@
 //! What the command reads from the environment: the only module that may.
 
+use std::ffi::OsString;
+
+/// The cargo that runs this command, or the one on `PATH`.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// Whether there is a `python3` on `PATH`, as `#!/usr/bin/env python3` needs it.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn has_python3() -> bool {

@@ -5,12 +5,15 @@
 //! | `cli` | the command line |
 //! | `demo` | `leyden demo` |
 //! | `doorman` | a plugin on the crate `cln-plugin`, which this binary also is |
-//! | `env` | what is read from the environment |
+//! | `truth` | `leyden record` and `leyden diff` |
+//! | `env`, `process` | what is read from the environment; running cargo |
 
 mod cli;
 mod demo;
 mod doorman;
 mod env;
+mod process;
+mod truth;
 
 use std::process::ExitCode;
 
@@ -22,5 +25,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::main(&args),
         Command::Doorman => doorman::main(),
+        Command::Record(args) => truth::record(&args),
+        Command::Diff(args) => truth::diff(&args),
     }
 }

@@ -65,6 +65,16 @@ impl Profile {
         }
     }
 
+    /// The day on which that version was released, by CLN's CHANGELOG.
+    #[must_use]
+    pub const fn release_date(self) -> &'static str {
+        match self {
+            Self::Manual | Self::V0_10 => "2021-08-09",
+            Self::V23_02 => "2023-03-14",
+            Self::V26_06 => "2026-07-20",
+        }
+    }
+
     /// The form of the id of a request to a plugin. `nonnumericids` is what its manifest says; `None`
     /// before the manifest.
     #[must_use]

@@ -6,8 +6,9 @@
 //! ```no_run
 //! # async fn test() -> leyden::Result {
 //! let scenario = leyden_scenarios::scenario("peer_refused");
-//! for played in scenario.play(leyden::Backend::Embedded).await? {
-//!     let said = played.transcript.to_string();
+//! let played = scenario.play(leyden::Backend::Embedded).await?;
+//! for golden in played.goldens {
+//!     let said = golden.transcript.to_string();
 //!     # drop(said);
 //! }
 //! # Ok(()) }
@@ -17,6 +18,7 @@
 //! |---|---|
 //! | [`scenario`](mod@scenario) | what a scenario is, and how it is played |
 //! | `table` | the list |
+//! | `checked`, `schemas` | what nodes said, held against our catalogue and CLN's published schemas |
 //! | `heard`, `socket` | waiting for what a plugin is told; a client that sends its own bytes |
 //! | `options`, `setconfig`, `init` | the values of options, and how they are listed; changing them; what `init` tells |
 //! | `manifest`, `lifecycle`, `directories` | what a plugin declares; how it comes and goes; where it is found |
@@ -43,6 +45,7 @@
 mod backend;
 mod chain;
 mod channels;
+mod checked;
 mod crash;
 mod custommsg;
 mod db_write;
@@ -78,6 +81,7 @@ mod rpc_command;
 mod rpc_methods;
 mod rpc_socket;
 pub mod scenario;
+mod schemas;
 mod setconfig;
 mod shelf;
 mod socket;
@@ -85,6 +89,8 @@ mod table;
 mod topics;
 mod wallet;
 
-pub use scenario::{Golden, Played, Scenario};
+pub use checked::Checked;
+pub use scenario::{Golden, Played, Said, Scenario};
+pub use schemas::{Schemas, Subject};
 pub use socket::Client;
 pub use table::{scenario, scenarios};

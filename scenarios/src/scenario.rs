@@ -2,7 +2,13 @@
 
 use std::pin::Pin;
 
-use leyden::{Backend, Capability, Net, NetBuilder, Result, Transcript};
+use leyden::{Backend, Capability, Net, NetBuilder, Node, Result, Transcript};
+
+use crate::checked::Checked;
+use crate::schemas::Schemas;
+
+/// The test itself, in the names of transcripts.
+const RPC: &str = "rpc";
 
 /// What happens in the net.
 pub type Body = for<'a> fn(&'a Net) -> Pin<Box<dyn Future<Output = Result> + Send + 'a>>;
@@ -32,11 +38,22 @@ pub struct Golden {
     view: fn(Transcript) -> Transcript,
 }
 
-/// What became of a golden when its scenario was played.
-#[derive(Clone, Debug)]
+/// What came of a scenario that was played.
+#[derive(Debug)]
 pub struct Played {
-    /// Its name.
-    pub golden: String,
+    /// What became of its goldens.
+    pub goldens: Vec<Said>,
+    /// Everything that was said, of every plugin, and of the test as the client of each node.
+    pub said: Vec<Said>,
+    /// What the catalogue and CLN's schemas say of it.
+    pub checked: Checked,
+}
+
+/// What was said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Where: scenario, node and plugin, such as `peer_refused.l2.doorman`. That of a golden is its name.
+    pub name: String,
     /// What node and plugin said this time.
     pub transcript: Transcript,
 }
@@ -81,14 +98,14 @@ impl Scenario {
         self.needs.iter().find_map(|need| backend.lacks(*need))
     }
 
-    /// Plays it from the start to the checks at the end of the net, replicas included; gives the transcripts of its goldens.
+    /// Plays it from the start to the checks at the end of the net, replicas included; gives what was said.
     ///
     /// # Errors
     /// If the net does not start, or if its end has complaints.
     ///
     /// # Panics
-    /// If the body fails. The run directory is kept.
-    pub async fn play(&self, backend: Backend) -> Result<Vec<Played>> {
+    /// If the body fails: the run directory is kept. If a node has said what CLN does not know.
+    pub async fn play(&self, backend: Backend) -> Result<Played> {
         self.play_on((self.net)().backend(backend), &backend.to_string()).await
     }
 
@@ -99,7 +116,7 @@ impl Scenario {
     ///
     /// # Panics
     /// As [`Scenario::play`].
-    pub async fn play_alternating(&self, first: Backend) -> Result<Vec<Played>> {
+    pub async fn play_alternating(&self, first: Backend) -> Result<Played> {
         let second = match first {
             Backend::Embedded => Backend::Lightningd,
             Backend::Lightningd => Backend::Embedded,
@@ -110,19 +127,31 @@ impl Scenario {
         self.play_on(net, &format!("{first} and {second}")).await
     }
 
-    async fn play_on(&self, net: NetBuilder, who: &str) -> Result<Vec<Played>> {
+    async fn play_on(&self, net: NetBuilder, who: &str) -> Result<Played> {
         let net = net.replicate().start().await?;
         if let Err(error) = (self.body)(&net).await {
             panic!("{} on {who}: {error}\nits files are in {}", self.name, net.run_dir().display());
         }
-        let played = self.goldens.iter().map(|golden| self.played(golden, &net)).collect();
+        let goldens = self.goldens.iter().map(|golden| self.golden_of(golden, &net)).collect();
+        let said = net.all_nodes().iter().flat_map(|node| self.said_by(node)).collect();
+        let checked = Checked::of(&net, Schemas::at_hand().as_ref());
         net.finish().await?;
-        Ok(played)
+        let violations = checked.violations.join("\n");
+        assert!(violations.is_empty(), "{} on {who}: it is not what CLN says:\n{violations}", self.name);
+        Ok(Played { goldens, said, checked })
     }
 
-    fn played(&self, golden: &Golden, net: &Net) -> Played {
+    fn golden_of(&self, golden: &Golden, net: &Net) -> Said {
         let transcript = (golden.view)(net.node(golden.node).transcript(golden.plugin));
-        Played { golden: self.golden_name(golden), transcript }
+        Said { name: self.golden_name(golden), transcript }
+    }
+
+    fn said_by(&self, node: &Node) -> Vec<Said> {
+        let said =
+            |who: &str, transcript| Said { name: format!("{}.{}.{who}", self.name, node.name()), transcript };
+        let plugins = node.plugins_heard();
+        let plugins = plugins.iter().map(|plugin| said(plugin, node.transcript(plugin)));
+        plugins.chain([said(RPC, node.rpc_transcript())]).collect()
     }
 
     fn golden_name(&self, golden: &Golden) -> String {

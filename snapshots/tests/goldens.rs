@@ -1,51 +1,38 @@
 //! The transcripts of every scenario, compared with the goldens recorded from a real lightningd.
 //!
-//! To record: `LIGHTNINGD_EXE=… INSTA_UPDATE=always cargo test -p leyden-snapshots --test goldens lightningd::`
+//! `cargo leyden record` records them.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use leyden::env::Settings;
-use leyden::{Backend, Net, Result};
+use leyden::{Backend, Profile, Result};
 use leyden_scenarios::{Scenario, every_scenario, scenario, scenarios};
-use serde::Deserialize;
-use serde_json::json;
+use leyden_snapshots::{Difference, skipped};
 
 /// The release that the goldens are of.
-const RELEASE: &str = "v26.06.6";
+const RELEASE: Profile = Profile::V26_06;
 
 #[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 async fn compare(name: &str, backend: Backend) -> Result {
     let scenario = scenario(name);
-    if let Some(because) = skipped(backend, scenario.skipped(backend)).await? {
+    if let Some(because) = skipped(&scenario, backend) {
         println!("skipped {name} on {backend}, because {because}");
         return Ok(());
     }
     if scenario.goldens.is_empty() {
         return Ok(());
     }
-    let differences = differences();
-    for played in scenario.play(backend).await? {
-        let differs = backend == Backend::Embedded && differences.contains_key(&played.golden);
-        let golden = if differs { own_golden(&played.golden) } else { played.golden };
+    for said in scenario.play(backend).await?.goldens {
+        let differs = backend == Backend::Embedded && file(&own_golden(&said.name)).exists();
+        let golden = if differs { own_golden(&said.name) } else { said.name };
         insta::with_settings!({
             description => recorded_from(backend),
             omit_expression => true,
             prepend_module_to_snapshot => false,
-        }, { insta::assert_snapshot!(golden, played.transcript) });
+        }, { insta::assert_snapshot!(golden, said.transcript) });
     }
     Ok(())
-}
-
-async fn skipped(backend: Backend, lacks: Option<&str>) -> Result<Option<String>> {
-    let because = backend.missing(&Settings::from_env()).or(lacks.map(Into::into));
-    if because.is_some() || backend == Backend::Embedded {
-        return Ok(because);
-    }
-    let net = Net::builder().nodes(["l1"]).backend(backend).start().await?;
-    let version = net.node("l1").rpc("getinfo", json!({})).await?["version"].clone();
-    net.finish().await?;
-    Ok((version != RELEASE).then(|| format!("it is {version}, and the goldens are of {RELEASE}")))
 }
 
 macro_rules! tests {
@@ -62,35 +49,20 @@ macro_rules! tests {
 }
 every_scenario!(tests);
 
-/// What `differences.toml` says: by golden, why the embedded node differs.
-fn differences() -> BTreeMap<String, String> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Listed {
-        #[serde(default)]
-        difference: Vec<Difference>,
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Difference {
-        golden: String,
-        because: String,
-    }
-    let listed: Listed =
-        toml::from_str(include_str!("../differences.toml")).expect("differences.toml is as it says");
-    listed.difference.into_iter().map(|one| (one.golden, one.because)).collect()
-}
-
 fn recorded_from(backend: Backend) -> String {
-    match backend {
-        Backend::Lightningd => format!("recorded from lightningd {RELEASE}"),
-        Backend::Embedded => format!("recorded from the embedded node as {RELEASE}"),
-    }
+    let who = match backend {
+        Backend::Lightningd => "lightningd",
+        Backend::Embedded => "the embedded node as",
+    };
+    let (version, date) = (RELEASE.version(), RELEASE.release_date());
+    format!("recorded from {who} {version} of {date}, profile {RELEASE}")
 }
 
-/// The golden of the embedded node where it differs from the real one's.
+/// What the name of a golden of the embedded node ends in, where it differs from the real one's.
+const OF_OUR_OWN: &str = "@embedded";
+
 fn own_golden(golden: &str) -> String {
-    format!("{golden}@embedded")
+    format!("{golden}{OF_OUR_OWN}")
 }
 
 fn file(golden: &str) -> PathBuf {
@@ -106,18 +78,21 @@ fn read(golden: &str) -> (String, String) {
     (metadata.to_owned(), text.to_owned())
 }
 
+/// The goldens that scenarios have, with what they must be recorded from.
+fn expected() -> BTreeMap<String, Backend> {
+    let mut expected = BTreeMap::new();
+    for golden in scenarios().iter().flat_map(Scenario::golden_names) {
+        if file(&own_golden(&golden)).exists() {
+            expected.insert(own_golden(&golden), Backend::Embedded);
+        }
+        expected.insert(golden, Backend::Lightningd);
+    }
+    expected
+}
+
 #[test]
 fn every_golden_says_what_it_was_recorded_from_and_none_is_left_over() {
-    let differences = differences();
-    let mut expected = BTreeMap::new();
-    for scenario in scenarios() {
-        for golden in scenario.golden_names() {
-            if differences.contains_key(&golden) {
-                expected.insert(own_golden(&golden), Backend::Embedded);
-            }
-            expected.insert(golden, Backend::Lightningd);
-        }
-    }
+    let expected = expected();
     for (golden, backend) in &expected {
         let (metadata, _) = read(golden);
         assert!(
@@ -136,12 +111,39 @@ fn every_golden_says_what_it_was_recorded_from_and_none_is_left_over() {
 }
 
 #[test]
-fn every_listed_difference_has_a_reason_and_is_still_one() {
-    let goldens: Vec<String> = scenarios().iter().flat_map(Scenario::golden_names).collect();
-    for (golden, because) in differences() {
-        assert!(goldens.contains(&golden), "differences.toml: no scenario has the golden {golden}");
-        assert!(!because.is_empty(), "differences.toml: {golden} differs without a reason");
-        let (real, own) = (read(&golden).1, read(&own_golden(&golden)).1);
-        assert!(real != own, "differences.toml: {golden} no longer differs; delete the entry and the golden");
+fn enough_is_recorded_from_a_real_lightningd() {
+    let recorded: Vec<String> = expected()
+        .into_iter()
+        .filter(|(_, from)| *from == Backend::Lightningd)
+        .map(|(golden, _)| golden)
+        .collect();
+    let frames: usize = recorded.iter().map(|golden| frames(&read(golden).1)).sum();
+    // `println!` would be kept from who runs the tests.
+    writeln!(std::io::stdout(), "{} goldens of a real lightningd, with {frames} frames", recorded.len())
+        .expect("stdout is there");
+    assert!(recorded.len() >= 60, "{} goldens of at least 60", recorded.len());
+    assert!(frames >= 1000, "{frames} frames of at least 1000");
+}
+
+/// The frames of a golden: only their first lines begin with a name and an arrow.
+fn frames(golden: &str) -> usize {
+    let begins = |line: &&str| !line.starts_with([' ', '{', '}', '[', ']']) && line.contains(" -> ");
+    golden.lines().filter(begins).count()
+}
+
+#[test]
+fn every_listed_difference_is_of_a_golden_or_a_transcript_and_has_a_reason() {
+    let listed = Difference::all();
+    for one in &listed {
+        let Difference { transcript, because, profile, .. } = one;
+        let known = |name: &str| scenarios().iter().any(|one| one.name == name);
+        assert!(one.scenario().is_none_or(known), "no scenario has {transcript}");
+        assert!(!because.is_empty(), "{transcript} differs without a reason");
+        assert!(profile.parse::<Profile>().is_ok(), "{transcript}: there is no profile {profile}");
+    }
+    for golden in expected().into_iter().filter(|(_, from)| *from == Backend::Embedded) {
+        let real = golden.0.trim_end_matches(OF_OUR_OWN);
+        assert!(listed.iter().any(|one| one.transcript == real), "{} differs, and nobody says why", golden.0);
+        assert!(read(real).1 != read(&golden.0).1, "{real} no longer differs; delete {}", golden.0);
     }
 }

@@ -42,9 +42,17 @@ impl Names {
             EventKind::PluginLaunched { plugin, path, .. } => self.path(path, format!("plugin:{plugin}")),
             EventKind::ChannelFunded { scid, from, to } => {
                 self.scids.insert(scid.clone(), format!("scid:{from}-{to}"));
+                if let Some(hex) = scid_in_hex(scid) {
+                    self.hex.insert(hex, Label::Named(format!("hex-scid:{from}-{to}")));
+                }
             }
             EventKind::Block { hash, .. } => self.identifier(hash),
             EventKind::Frame { text, .. } => self.learn_value(text, "", 0),
+            EventKind::RpcAnswered { params, answer, .. } => {
+                self.learn_value(params, "", 0);
+                let (Ok(answer) | Err(answer)) = answer;
+                self.learn_value(answer, "", 0);
+            }
             _ => {}
         }
     }
@@ -91,4 +99,11 @@ impl Names {
             self.hex.entry(value.to_owned()).or_insert(Label::Numbered(label));
         }
     }
+}
+
+/// As it stands in payloads: block, transaction and output in 3, 3 and 2 bytes (BOLT 7).
+fn scid_in_hex(scid: &str) -> Option<String> {
+    let mut parts = scid.split('x').map(|part| part.parse::<u32>().ok());
+    let (block, transaction, output) = (parts.next()??, parts.next()??, parts.next()??);
+    Some(format!("{block:06x}{transaction:06x}{output:04x}"))
 }

@@ -6,7 +6,7 @@ mod log_tail;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leyden_protocol::Profile;
@@ -19,7 +19,7 @@ use crate::env::Settings;
 use crate::error::{Error, Result};
 use crate::last_error::LastError;
 use crate::plugin::on_command_line;
-use crate::process::Watchdog;
+use crate::process::{Watchdog, command, run_to_end};
 use crate::relay::Relays;
 use crate::timeline::Timeline;
 use crate::wire::WireRules;
@@ -75,6 +75,23 @@ impl Backend {
                 Some(_) => None,
             },
         }
+    }
+
+    /// The version that its nodes say they are, such as `v26.06.6`.
+    ///
+    /// # Errors
+    /// If the program cannot be asked.
+    #[track_caller]
+    pub fn version(self, settings: &Settings) -> Result<String> {
+        let Self::Lightningd = self else { return Ok(Profile::default().version().to_owned()) };
+        let mut asked = command(settings.lightningd.as_deref().unwrap_or(Path::new("lightningd")));
+        asked.arg("--version");
+        let said = run_to_end(asked, settings.timeout);
+        said.map(|said| said.trim().to_owned()).map_err(|came| {
+            Error::environment("asking lightningd for its version")
+                .expected("`lightningd --version`")
+                .came(came)
+        })
     }
 
     /// Why this backend lacks a capability, in words; `None` if it has it.

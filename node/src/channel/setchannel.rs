@@ -122,13 +122,13 @@ impl Setchannel {
         }
         add("fee_base_msat", node.amount(policy.fee_base_msat.into()));
         add("fee_proportional_millionths", policy.fee_proportional_millionths.into());
-        add("ignore_fee_limits", ignores.into());
         add("minimum_htlc_out_msat", node.amount(policy.htlc_minimum_msat));
         if low {
             let text = "Set minimum_htlc_out_msat to minimum allowed by peer";
             add("warning_htlcmin_too_low", text.into());
         }
         add("maximum_htlc_out_msat", node.amount(policy.htlc_maximum_msat));
+        add("ignore_fee_limits", ignores.into());
         if high {
             let text = "Set maximum_htlc_out_msat to maximum possible in channel";
             add("warning_htlcmax_too_high", text.into());

@@ -128,6 +128,9 @@ impl State {
             return Some((!given.is_empty()).into());
         }
         let text = entry.text(&self.config, given.last().copied())?;
+        if entry.shape() == Shape::Msat {
+            return Some(format!("{text}msat").into());
+        }
         let literal = serde_json::from_str(&text).ok();
         Some(literal.filter(|value: &Value| value.is_number() || value.is_boolean()).unwrap_or(text.into()))
     }
@@ -159,6 +162,7 @@ impl State {
 fn kind(shape: Shape) -> &'static str {
     match shape {
         Shape::Int => "int",
+        Shape::Msat => "msat",
         Shape::Bool => "bool",
         Shape::Flag | Shape::Text | Shape::Concealed => "str",
     }

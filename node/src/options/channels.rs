@@ -73,16 +73,16 @@ pub(crate) const OPTIONS: &[Opt] = &[
         },
     )
     .shown(|config| Some(config.channels.fee_proportional_millionths.to_string())),
-    Opt::value("htlc-minimum-msat", "the smallest HTLC of new channels", Shape::Text, |config, value| {
+    Opt::value("htlc-minimum-msat", "the smallest HTLC of new channels", Shape::Msat, |config, value| {
         config.channels.htlc_minimum_msat = msat(value)?;
         Ok(())
     })
-    .shown(|config| Some(format!("{}msat", config.channels.htlc_minimum_msat))),
-    Opt::value("htlc-maximum-msat", "the largest HTLC of new channels", Shape::Text, |config, value| {
+    .shown(|config| Some(config.channels.htlc_minimum_msat.to_string())),
+    Opt::value("htlc-maximum-msat", "the largest HTLC of new channels", Shape::Msat, |config, value| {
         config.channels.htlc_maximum_msat = msat(value)?;
         Ok(())
     })
-    .shown(|config| Some(format!("{}msat", config.channels.htlc_maximum_msat))),
+    .shown(|config| Some(config.channels.htlc_maximum_msat.to_string())),
     Opt::value(
         "max-concurrent-htlcs",
         "how many HTLCs a peer may offer at a time",

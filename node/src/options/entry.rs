@@ -94,7 +94,7 @@ impl<'a> Entry<'a> {
             }
             Self::Node(option) => match option.shape {
                 Shape::Bool => leyden_protocol::option::boolean(text).unwrap_or_default().into(),
-                Shape::Int => serde_json::from_str(text).unwrap_or(Value::Null),
+                Shape::Int | Shape::Msat => serde_json::from_str(text).unwrap_or(Value::Null),
                 Shape::Flag | Shape::Text | Shape::Concealed => text.into(),
             },
         }

@@ -1,6 +1,6 @@
 //! Everything that was said and done, in one order, for people: times, nodes, frames with aliases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -49,7 +49,7 @@ impl Sequence {
     fn frames(&self) -> BTreeMap<u64, String> {
         let mut frames = BTreeMap::new();
         for node in &self.nodes {
-            for plugin in self.plugins(node) {
+            for plugin in node.plugins_heard() {
                 let transcript = node.transcript(&plugin);
                 for (frame, line) in transcript.lines() {
                     // Who speaks is told here: the node by its name.
@@ -59,12 +59,6 @@ impl Sequence {
             }
         }
         frames
-    }
-
-    fn plugins(&self, node: &Node) -> BTreeSet<String> {
-        let events = self.timeline.events();
-        let ours = events.iter().filter(|event| event.node.as_deref() == Some(node.name()));
-        ours.filter_map(|event| event.kind.plugin().map(str::to_owned)).collect()
     }
 }
 

@@ -166,6 +166,19 @@ impl Plan {
                 "failed_parts": self.failures,
                 "successful_parts": self.attempts - self.failures,
             }),
+            // `keysend` is the old plugin's still, which has another order (`plugins/libplugin-pay.c:json_add_payment_success`).
+            Style::Pay if self.goal.invoice.is_none() => {
+                return json!({
+                    "destination": self.goal.destination.to_string(),
+                    "payment_hash": hex::encode(self.goal.payment_hash),
+                    "created_at": started.as_secs_f64(),
+                    "parts": self.attempts,
+                    "amount_msat": node.amount(self.goal.amount_msat),
+                    "amount_sent_msat": node.amount(sent_msat),
+                    "payment_preimage": hex::encode(preimage),
+                    "status": "complete",
+                });
+            }
             Style::Pay => json!({
                 "parts": self.attempts,
                 "destination": self.goal.destination.to_string(),
