@@ -73,6 +73,7 @@ impl State {
     fn reestablished(&mut self, dbid: u64) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         channel.reestablished = true;
+        channel.put_up("Reconnected, and reestablished.");
         let source = channel.daemon_source("channeld");
         self.log(LogLevel::Debug, &source, "Reestablished");
         self.own_channel_changed(dbid);

@@ -145,7 +145,7 @@ impl State {
         self.add_limits(&mut entry, channel);
         entry.add("state_changes", state_changes(channel));
         let onchain = self.onchain_status(channel.dbid);
-        entry.add("status", if onchain.is_empty() { status(channel) } else { onchain.into() });
+        entry.add("status", channel.status(onchain));
         self.add_stats(&mut entry, "in", &channel.in_stats);
         self.add_stats(&mut entry, "out", &channel.out_stats);
         entry.add("htlcs", self.htlc_entries(channel));
@@ -303,29 +303,4 @@ fn state_changes(channel: &LocalChannel) -> Value {
         })
     };
     channel.changes.iter().map(change).collect()
-}
-
-/// What lightningd's daemons have on their billboards.
-fn status(channel: &LocalChannel) -> Value {
-    use ChannelState as S;
-    let daemon = |text: &str| json!([format!("{}:{text}", channel.state)]);
-    match channel.state {
-        S::AwaitingLockin if channel.connection.is_some() => {
-            let depth = channel.depth;
-            let wanted = channel.minimum_depth;
-            let theirs = channel.bolt.is_channel_ready(Side::Remote);
-            match (depth < wanted, theirs) {
-                (true, _) => {
-                    daemon(&format!("Funding needs {} more confirmations to be ready.", wanted - depth))
-                }
-                (false, false) => daemon("We've confirmed channel ready, they haven't yet."),
-                (false, true) => daemon("Channel ready for use."),
-            }
-        }
-        S::Normal if !channel.reestablished && channel.connection.is_some() => {
-            daemon("Reconnected, and awaiting reestablish")
-        }
-        S::Normal if channel.connection.is_some() => daemon("Channel ready for use."),
-        _ => json!([]),
-    }
 }

@@ -17,9 +17,11 @@
 //! | [`withheld`] | channels whose funding is kept back | `peer_control.c`, `walletrpc.c` |
 //! | [`reconnect`] | connections to peers with channels | `connectd.c` |
 //! | [`list`], [`closed`] | `listpeerchannels`, `listclosedchannels` | `peer_control.c`, `closed_channel.c` |
+//! | [`billboard`] | what daemons have to say about a channel | `channel.c` |
 //! | [`setchannel`] | `setchannel` | `peer_control.c` |
 
 pub(crate) mod anchorspend;
+mod billboard;
 mod change;
 pub(crate) mod channel_state;
 pub(crate) mod close;
@@ -41,6 +43,7 @@ mod stored;
 mod withheld;
 
 use crate::input::ConnectionId;
+use billboard::Billboard;
 use bitcoin::hashes::sha256;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction};
@@ -153,6 +156,7 @@ pub(crate) struct LocalChannel {
     pub(crate) connection: Option<ConnectionId>,
     /// Whether both have said where they left off.
     pub(crate) reestablished: bool,
+    pub(crate) billboard: Billboard,
     /// What the peer is told of a channel that has failed.
     pub(crate) error: Option<String>,
     /// We know less than the peer does: our commitment must not be used.

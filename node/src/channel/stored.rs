@@ -1,5 +1,6 @@
 //! A channel as the rows of CLN's tables have it (`wallet/wallet.c:wallet_stmt2channel`).
 
+use super::billboard::Billboard;
 use super::change::StateChange;
 use super::channel_state::{Cause, ChannelState};
 use super::htlc_rows::direction;
@@ -302,6 +303,7 @@ impl Unrestored {
             close_fees: CloseFees::default(),
             connection: None,
             reestablished: false,
+            billboard: Billboard::default(),
             error: failed.then(|| "Awaiting unilateral close".to_owned()),
             lost_state: self.lost_state,
             origins,

@@ -15,6 +15,7 @@ pub(crate) mod multifund;
 pub(crate) mod offer;
 
 use super::LocalChannel;
+use super::billboard::Billboard;
 use super::channel_state::ChannelState;
 use super::{CloseFees, Policy, Stats};
 use crate::event::LogLevel;
@@ -251,6 +252,7 @@ impl State {
             close_fees: CloseFees::default(),
             connection: Some(connection),
             reestablished: true,
+            billboard: Billboard::default(),
             error: None,
             lost_state: false,
             origins: BTreeMap::new(),
