@@ -109,22 +109,21 @@ impl Scenario {
         self.play_on((self.net)().backend(backend), &backend.to_string()).await
     }
 
-    /// As [`Scenario::play`], with both kinds of nodes in one net: the first is played by this backend, the second by the other, and so on.
+    /// As [`Scenario::play`], with both kinds of nodes in one net: the first node is played by the first backend, and so on, again from the first
+    /// where there are more nodes.
     ///
     /// # Errors
     /// As [`Scenario::play`].
     ///
     /// # Panics
-    /// As [`Scenario::play`].
-    pub async fn play_alternating(&self, first: Backend) -> Result<Played> {
-        let second = match first {
-            Backend::Embedded => Backend::Lightningd,
-            Backend::Lightningd => Backend::Embedded,
-        };
-        let net = (self.net)().backend(first);
+    /// As [`Scenario::play`]. If there are no backends.
+    pub async fn play_mixed(&self, backends: &[Backend]) -> Result<Played> {
+        let net = (self.net)().backend(backends[0]);
         let names = net.node_names();
-        let net = names.iter().skip(1).step_by(2).fold(net, |net, name| net.node_backend(name, second));
-        self.play_on(net, &format!("{first} and {second}")).await
+        let cast = names.iter().zip(backends.iter().cycle());
+        let net = cast.fold(net, |net, (name, backend)| net.node_backend(name, *backend));
+        let who: Vec<String> = backends.iter().map(ToString::to_string).collect();
+        self.play_on(net, &who.join(", ")).await
     }
 
     async fn play_on(&self, net: NetBuilder, who: &str) -> Result<Played> {

@@ -1,6 +1,7 @@
 //! Embedded nodes and real lightningds in one net: their channels are with each other.
 //!
-//! Every scenario about channels is played twice, with the two kinds of nodes taking turns. `wire` has what only the embedded node can provoke.
+//! Every scenario about channels and payments is played twice, with the two kinds of nodes taking turns, and payments along three nodes also
+//! where neighbours are of one kind: so each is sender, forwarder and receiver. `wire` has what only the embedded node can provoke.
 //! It runs where a lightningd is at hand (`LIGHTNINGD_EXE`, or on PATH), and says so where none is.
 
 mod wire;
@@ -19,29 +20,48 @@ fn is_skipped() -> bool {
 }
 
 /// Plays a scenario with both kinds of nodes.
-async fn play(name: &str, first: Backend) -> Result {
+async fn play(name: &str, backends: &[Backend]) -> Result {
     if is_skipped() {
         return Ok(());
     }
-    leyden_scenarios::scenario(name).play_alternating(first).await.map(drop)
+    leyden_scenarios::scenario(name).play_mixed(backends).await.map(drop)
 }
 
-macro_rules! interop {
-    ($($name:ident)+) => {
-        mod embedded_first {
+/// The scenarios, in modules that are called after who plays the first node, the second, and so on.
+macro_rules! mixed {
+    ($($module:ident: $($backend:ident)+;)+ $names:tt) => {
+        $(mixed!(@ $module [$($backend)+] $names);)+
+    };
+    (@ $module:ident [$($backend:ident)+] { $($name:ident)+ }) => {
+        mod $module {
+            use leyden::Backend::{Embedded, Lightningd};
             $(#[tokio::test] async fn $name() -> leyden::Result {
-                super::play(stringify!($name), leyden::Backend::Embedded).await
-            })+
-        }
-        mod lightningd_first {
-            $(#[tokio::test] async fn $name() -> leyden::Result {
-                super::play(stringify!($name), leyden::Backend::Lightningd).await
+                const WHO: &[leyden::Backend] = &[$($backend),+];
+                assert!(WHO.contains(&Embedded) && WHO.contains(&Lightningd), "both kinds play");
+                super::play(stringify!($name), WHO).await
             })+
         }
     };
 }
 
-interop! {
-    channel_life channel_refused channel_to_another_address payment_life htlc_verdicts reconnected commitment_revocation
-    closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment funding_reorganised
+mixed! {
+    embedded_first: Embedded Lightningd;
+    lightningd_first: Lightningd Embedded;
+    {
+        peer_accepted peer_refused connect_and_disconnect custommsg_both_ways
+        channel_life channel_refused channel_to_another_address known_everywhere payment_life htlc_verdicts
+        sent_again ready_onion ways_found paid_in_parts forwards_refused forwards_listed
+        htlc_modified htlc_failed htlc_replayed invoice_payment_verdicts invoice_in_parts keysend_received
+        reconnected commitment_revocation closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment
+        revoked_commitment funding_reorganised
+    }
+}
+
+// Who sends, who forwards and who receives, where two of the three are of one kind and neighbours.
+mixed! {
+    embedded_receives: Lightningd Lightningd Embedded;
+    embedded_sends: Embedded Lightningd Lightningd;
+    lightningd_receives: Embedded Embedded Lightningd;
+    lightningd_sends: Lightningd Embedded Embedded;
+    { payment_life htlc_verdicts ways_found forwards_refused }
 }
