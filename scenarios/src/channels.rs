@@ -115,6 +115,7 @@ pub(crate) fn channel_to_another_address() -> Scenario {
         net,
         |net| Box::pin(close_elsewhere(net)),
     )
+    .golden("l2", "gatekeeper")
 }
 
 async fn close_elsewhere(net: &Net) -> Result {

@@ -119,6 +119,7 @@ pub(crate) fn fatal_error() -> Scenario {
         net,
         |net| Box::pin(abort(net)),
     )
+    .golden("l1", "mad")
 }
 
 async fn abort(net: &Net) -> Result {

@@ -45,7 +45,7 @@ pub(crate) fn hook_order() -> Scenario {
         "neighbours that are named decide who is asked first, else registration; an empty list of filters is no call",
         net,
         |net| Box::pin(ask_in_order(net)),
-    )
+    ).golden("l1", "server").golden("l1", "first").golden("l1", "second")
     .golden("l1", "third")
 }
 
@@ -72,6 +72,9 @@ pub(crate) fn hook_cycles() -> Scenario {
         net,
         |net| Box::pin(go_round_in_circles(net)),
     )
+    .golden("l1", "server")
+    .golden("l1", "late")
+    .golden("l1", "free")
     .golden("l1", "behind")
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn hook_in_use() -> Scenario {
         "who registers while a hook is in use is asked last until it no longer is; a plugin that dies in it says continue",
         net,
         |net| Box::pin(register_while_in_use(net)),
-    )
+    ).golden("l1", "server").golden("l1", "early").golden("l1", "late")
     .golden("l1", "holder")
 }
 
@@ -145,7 +148,7 @@ pub(crate) fn hook_outlived() -> Scenario {
         "what plugins think of a peer does not count once it is gone; that it went is told, though it never came",
         net,
         |net| Box::pin(leave_before_the_verdict(net)),
-    )
+    ).golden("l2", "watcher")
     .golden("l2", "holder")
 }
 
@@ -186,6 +189,7 @@ pub(crate) fn hook_fatal() -> Scenario {
     Scenario::new("an error, or a result that a hook does not know, is the end of the node", net, |net| {
         Box::pin(answer_badly(net))
     })
+    .golden("l1", "server")
     .golden_view("l1", "bad", |all| all.only(["rpc_command", "peer_connected", "custommsg"]))
 }
 

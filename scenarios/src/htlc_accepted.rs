@@ -27,7 +27,7 @@ pub(crate) fn htlc_modified() -> Scenario {
         "plugins change where an HTLC goes, what it says and what it brings along; later plugins see that, and the next node too",
         || Net::line(["l1", "l2", "l3"]),
         |net| Box::pin(modify(net)),
-    )
+    ).golden("l2", "first").golden("l2", "second").golden("l3", "judge").golden("l3", "receiver")
 }
 
 async fn modify(net: &Net) -> Result {
@@ -106,6 +106,7 @@ pub(crate) fn htlc_failed() -> Scenario {
         || Net::line(["l1", "l2"]).broken_log("l2", "Plugin returned a preimage|Both 'failure_onion' and"),
         |net| Box::pin(fail_htlcs(net)),
     )
+    .golden("l2", "judge")
 }
 
 async fn fail_htlcs(net: &Net) -> Result {
@@ -158,6 +159,7 @@ pub(crate) fn htlc_replayed() -> Scenario {
         },
         |net| Box::pin(replay(net)),
     )
+    .golden("l2", "slow")
 }
 
 async fn replay(net: &Net) -> Result {

@@ -72,6 +72,7 @@ pub(crate) fn features_of_plugins() -> Scenario {
         net,
         |net| Box::pin(show_features(net)),
     )
+    .golden("l2", "doorman")
 }
 
 async fn show_features(net: &Net) -> Result {

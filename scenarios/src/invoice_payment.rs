@@ -18,6 +18,10 @@ pub(crate) fn invoice_payment_verdicts() -> Scenario {
         },
         |net| Box::pin(judge(net)),
     )
+    .golden("l2", "judge")
+    .golden("l2", "later")
+    .golden("l2", "first")
+    .golden("l2", "second")
 }
 
 async fn judge(net: &Net) -> Result {
@@ -74,7 +78,7 @@ pub(crate) fn invoice_in_parts() -> Scenario {
         "a payment in two parts waits for the second, and plugins are asked once; a payment that is wrong is refused",
         || Net::line(["l1", "l2"]).mount("l2", Mock::hook("invoice_payment").expect(1).named("cashier")),
         |net| Box::pin(pay_in_parts(net)),
-    )
+    ).golden("l2", "cashier")
 }
 
 async fn pay_in_parts(net: &Net) -> Result {

@@ -141,6 +141,7 @@ pub(crate) fn taken_names() -> Scenario {
     Scenario::new("a method or an option that another plugin has cannot be declared again", net, |net| {
         Box::pin(take_names(net))
     })
+    .golden("l1", "owner")
     .golden("l1", "method-thief")
     .golden("l1", "option-thief")
 }

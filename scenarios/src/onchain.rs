@@ -193,6 +193,7 @@ pub(crate) fn revoked_commitment() -> Scenario {
         net,
         |net| Box::pin(punish(net)),
     )
+    .golden("l2", "holder")
     .golden_view("l2", "watcher", of_the_chain)
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn listed_options() -> Scenario {
         net,
         |net| Box::pin(list_options(net)),
     )
+    .golden("l1", "optioned")
 }
 
 async fn list_options(net: &Net) -> Result {
@@ -135,6 +136,7 @@ pub(crate) fn options_at_plugin_start() -> Scenario {
     Scenario::new("options that come with `plugin start` count until the plugin ends", net, |net| {
         Box::pin(start_with_options(net))
     })
+    .golden("l1", "visitor")
 }
 
 async fn start_with_options(net: &Net) -> Result {
@@ -210,6 +212,7 @@ pub(crate) fn deprecated_options() -> Scenario {
         net,
         |net| Box::pin(use_deprecated_options(net)),
     )
+    .golden("l1", "aged")
 }
 
 async fn use_deprecated_options(net: &Net) -> Result {

@@ -136,7 +136,7 @@ pub(crate) fn htlc_verdicts() -> Scenario {
         "a plugin fails an HTLC, settles one that nobody has an invoice for, and holds one as long as it likes",
         net,
         |net| Box::pin(judge(net)),
-    )
+    ).golden("l2", "judge").golden("l3", "judge")
 }
 
 async fn judge(net: &Net) -> Result {

@@ -22,6 +22,7 @@ pub(crate) fn reconnected() -> Scenario {
         net,
         |net| Box::pin(come_back(net)),
     )
+    .golden("l2", "holder")
     .golden_view("l1", "doorman", of_the_door)
     .golden_view("l2", "doorman", of_the_door)
 }

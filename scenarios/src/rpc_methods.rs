@@ -122,7 +122,7 @@ pub(crate) fn deprecated_methods() -> Scenario {
         "a deprecated method is refused and not shown, unless the caller wants it, of which the plugin is told",
         net,
         |net| Box::pin(call_deprecated(net)),
-    )
+    ).golden("l1", "told").golden("l1", "untold")
 }
 
 async fn call_deprecated(net: &Net) -> Result {

@@ -265,6 +265,7 @@ pub(crate) fn rpc_callers() -> Scenario {
         || bare_net().mount("l1", holder()),
         |net| Box::pin(serve_callers(net)),
     )
+    .golden("l1", "holder")
 }
 
 async fn serve_callers(net: &Net) -> Result {

@@ -50,6 +50,7 @@ pub(crate) fn changed_options() -> Scenario {
         net,
         |net| Box::pin(change_options(net)),
     )
+    .golden("l1", "unchecked")
     .golden_view("l1", "changeable", |all| all.only(["setconfig", "check", "init"]))
 }
 

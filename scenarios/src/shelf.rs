@@ -66,6 +66,15 @@ pub(crate) fn shelf_of_methods() -> Scenario {
         || Net::builder().nodes(["l1"]),
         |net| Box::pin(call_all(net)),
     )
+    .golden("l1", "busy-at-first")
+    .golden("l1", "answers-twice")
+    .golden("l1", "makes-progress")
+    .golden("l1", "greet")
+    .golden("l1", "wrong-id")
+    .golden("l1", "no-jsonrpc")
+    .golden("l1", "method-fails")
+    .golden("l1", "dies-in-a-method")
+    .golden("l1", "hangs-in-a-method")
 }
 
 async fn hello(node: &Node) -> Result<Value> {
@@ -145,7 +154,7 @@ pub(crate) fn shelf_of_commands() -> Scenario {
         "scripts in the way of a command: it is let through, replaced, answered or refused, also when the plugin breaks",
         || Net::builder().nodes(["l1"]),
         |net| Box::pin(command_all(net)),
-    )
+    ).golden("l1", "return-an-error").golden("l1", "return-a-result").golden("l1", "replace-a-command").golden("l1", "continue-every-command").golden("l1", "garbage-in-a-hook")
 }
 
 async fn command_all(net: &Net) -> Result {

@@ -54,6 +54,7 @@ pub(crate) fn every_topic() -> Scenario {
         net,
         |net| Box::pin(subscribe_to_everything(net)),
     )
+    .golden("l1", "sender")
     .golden_view("l1", "all", |all| all.only(["invoice_creation", "news", "plugin_stopped"]))
 }
 

@@ -5,40 +5,52 @@ use super::channel_state::ChannelState;
 use leyden_bolt::transaction::Side;
 use std::collections::BTreeMap;
 
-/// What has been put up for good, in each state of a channel: until the node restarts.
+/// A channel's.
 #[derive(Debug, Default)]
-pub(crate) struct Billboard(BTreeMap<ChannelState, String>);
+pub(crate) struct Billboard {
+    /// What has been put up for good, in each state: until the node restarts.
+    lasting: BTreeMap<ChannelState, String>,
+    /// No daemon has had anything to say since the node started.
+    loaded: bool,
+}
+
+impl Billboard {
+    /// That of a channel that was in the database.
+    pub(super) fn loaded() -> Self {
+        Self { lasting: BTreeMap::new(), loaded: true }
+    }
+}
 
 impl LocalChannel {
     /// Puts something up for good.
     pub(crate) fn put_up(&mut self, text: impl Into<String>) {
-        self.billboard.0.insert(self.state, text.into());
+        self.billboard.lasting.insert(self.state, text.into());
+        self.billboard.loaded = false;
     }
 
     /// All that is up; `onchain` is what is done about it on the chain.
     pub(super) fn status(&self, onchain: Vec<String>) -> Vec<String> {
-        let lasting = self.billboard.0.iter().map(|(state, text)| format!("{state}:{text}"));
-        let passing =
-            self.passing().map(|text| format!("{}:{text}", self.state)).filter(|_| onchain.is_empty());
+        let lasting = self.billboard.lasting.iter().map(|(state, text)| format!("{state}:{text}"));
+        let passing = self.passing().filter(|_| onchain.is_empty());
         lasting.chain(passing).chain(onchain).collect()
     }
 
     /// What is up as long as nothing else happens.
     fn passing(&self) -> Option<String> {
-        use ChannelState as S;
-        self.connection?;
-        let theirs = self.bolt.is_channel_ready(Side::Remote);
-        match self.state {
-            S::AwaitingLockin if self.depth < self.minimum_depth => {
-                let more = self.minimum_depth - self.depth;
-                Some(format!("Funding needs {more} more confirmations to be ready."))
-            }
-            S::AwaitingLockin if !theirs => {
-                Some("We've confirmed channel ready, they haven't yet.".to_owned())
-            }
-            S::Normal if !self.reestablished => Some("Reconnected, and awaiting reestablish".to_owned()),
-            S::AwaitingLockin | S::Normal => Some("Channel ready for use.".to_owned()),
-            _ => None,
+        if self.connection.is_none() {
+            return self.billboard.loaded.then(|| "Loaded from database".to_owned());
         }
+        let theirs = self.bolt.is_channel_ready(Side::Remote);
+        let more = self.minimum_depth.saturating_sub(self.depth);
+        let text = match self.state {
+            ChannelState::AwaitingLockin if more > 0 => {
+                &format!("Funding needs {more} more confirmations to be ready.")
+            }
+            ChannelState::AwaitingLockin if !theirs => "We've confirmed channel ready, they haven't yet.",
+            ChannelState::Normal if !self.reestablished => "Reconnected, and awaiting reestablish",
+            ChannelState::AwaitingLockin | ChannelState::Normal => "Channel ready for use.",
+            _ => return None,
+        };
+        Some(format!("{}:{text}", self.state))
     }
 }

@@ -303,7 +303,7 @@ impl Unrestored {
             close_fees: CloseFees::default(),
             connection: None,
             reestablished: false,
-            billboard: Billboard::default(),
+            billboard: Billboard::loaded(),
             error: failed.then(|| "Awaiting unilateral close".to_owned()),
             lost_state: self.lost_state,
             origins,

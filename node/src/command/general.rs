@@ -43,7 +43,7 @@ impl Command for Getinfo {
             "version": node.profile.version(),
             "blockheight": node.topology.height(),
             "network": "regtest",
-            "fees_collected_msat": node.amount(0),
+            "fees_collected_msat": node.amount(node.forward_fees_msat()),
             "lightning-dir": node.config.network_dir().display().to_string(),
         });
         if let Some((name, warning)) = node.topology.sync.warning() {

@@ -53,6 +53,17 @@ impl Command for Listforwards {
     }
 }
 
+impl State {
+    /// What this node has got for all its forwards, deleted ones included (`wallet/wallet.c:wallet_total_forward_fees`).
+    pub(crate) fn forward_fees_msat(&self) -> u64 {
+        let sum = "SELECT COALESCE(SUM(in_msatoshi - out_msatoshi), 0) FROM forwards WHERE state = ?";
+        let sum =
+            self.stored().rows(sum, &[&ForwardStatus::Settled.stored()], |row| row.get::<_, i64>(0)).pop();
+        let deleted = self.stored().intvar("deleted_forward_fees");
+        (sum.unwrap_or(0) + deleted.unwrap_or(0)).cast_unsigned()
+    }
+}
+
 impl Listforwards {
     fn find(&self, db: &Db) -> Vec<Forward> {
         let status = self.status.map(ForwardStatus::stored);

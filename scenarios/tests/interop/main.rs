@@ -29,14 +29,14 @@ async fn play(name: &str, backends: &[Backend]) -> Result {
 
 /// The scenarios, in modules that are called after who plays the first node, the second, and so on.
 macro_rules! mixed {
-    ($($module:ident: $($backend:ident)+;)+ $names:tt) => {
+    ($names:tt $($module:ident: $($backend:ident)+;)+) => {
         $(mixed!(@ $module [$($backend)+] $names);)+
     };
     (@ $module:ident [$($backend:ident)+] { $($name:ident)+ }) => {
         mod $module {
             use leyden::Backend::{Embedded, Lightningd};
+            const WHO: &[leyden::Backend] = &[$($backend),+];
             $(#[tokio::test] async fn $name() -> leyden::Result {
-                const WHO: &[leyden::Backend] = &[$($backend),+];
                 assert!(WHO.contains(&Embedded) && WHO.contains(&Lightningd), "both kinds play");
                 super::play(stringify!($name), WHO).await
             })+
@@ -45,8 +45,6 @@ macro_rules! mixed {
 }
 
 mixed! {
-    embedded_first: Embedded Lightningd;
-    lightningd_first: Lightningd Embedded;
     {
         peer_accepted peer_refused connect_and_disconnect custommsg_both_ways
         channel_life channel_refused channel_to_another_address known_everywhere payment_life htlc_verdicts
@@ -55,13 +53,15 @@ mixed! {
         reconnected commitment_revocation closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment
         revoked_commitment funding_reorganised
     }
+    embedded_first: Embedded Lightningd;
+    lightningd_first: Lightningd Embedded;
 }
 
 // Who sends, who forwards and who receives, where two of the three are of one kind and neighbours.
 mixed! {
+    { payment_life htlc_verdicts ways_found forwards_refused }
     embedded_receives: Lightningd Lightningd Embedded;
     embedded_sends: Embedded Lightningd Lightningd;
     lightningd_receives: Embedded Embedded Lightningd;
     lightningd_sends: Lightningd Embedded Embedded;
-    { payment_life htlc_verdicts ways_found forwards_refused }
 }

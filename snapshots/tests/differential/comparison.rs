@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use leyden::Transcript;
+use leyden::event::Direction;
 use leyden::transcript::Frame;
 use leyden_scenarios::Played;
 use leyden_snapshots::Difference;
@@ -117,7 +118,12 @@ fn streams(name: &str, transcript: &Transcript) -> Streams {
             let counted = values.map(|(frame, value)| (frame.clone(), value)).collect();
             noise::sorted(&of, noise::without_polls(&of, noise::without_orphans(counted)))
         };
-        stream.iter_mut().for_each(|(_, value)| noise::without_chance(value));
+        for (frame, value) in &mut stream {
+            noise::without_chance(value);
+            if frame.direction == Direction::FromPlugin {
+                noise::without_own_words(value);
+            }
+        }
         streams.insert(of, noise::renumbered(stream));
     }
     streams

@@ -41,8 +41,8 @@ const POLLED: [&str; 3] = ["getchaininfo", "getrawblockbyheight", "estimatefees"
 /// Messages that lightningd's `chanbackup` exchanges with every peer: `peer_storage`, `peer_storage_retrieval`.
 const PEER_STORAGE: [&str; 2] = ["0007", "0009"];
 
-/// What is a race in the scenario, on lightningd as well: transcript, subject, and who runs.
-const RACES: [(&str, &str, &str); 5] = [
+/// What is a race or chance in the scenario, on lightningd as well: transcript, subject, and who runs.
+const RACES: [(&str, &str, &str); 20] = [
     ("shelf_of_starts.l1.garbage-at-start", "getmanifest", "the plugin's garbage against the request"),
     (
         "shelf_of_peers.l2.hear-everything",
@@ -60,6 +60,25 @@ const RACES: [(&str, &str, &str); 5] = [
         "invoice",
         "gossip about the peers against the invoice, which warns of what is unknown",
     ),
+    ("rpc_caller_gone.l1.holder", "hold", "the scenario tries until the caller is seen to go in time"),
+    ("rpc_caller_gone.l1.holder", "release", "the same"),
+    (
+        "htlcs_on_payers_commitment.l2.holder",
+        "htlc_accepted",
+        "a block against the payment, whose expiry counts from it",
+    ),
+    ("htlcs_on_payees_commitment.l2.holder", "htlc_accepted", "the same"),
+    ("everything_kept.l2.rpc", "fundpsbt", "lightningd takes coins in an order of chance"),
+    ("everything_kept.l2.rpc", "listfunds", "the same"),
+    ("forwards_listed.l1.rpc", "listpeerchannels", "HTLCs on their way against the call"),
+    ("payment_life.l2.clerk", "notification coin_movement", "one channel's commitment against the other's"),
+    ("ways_found.l1.rpc", "listpays", "xpay's cleaning up against the call"),
+    ("caller_ids.l1.counter", "id", "the scenario's ids may be the node's own next ones"),
+    ("fees_raised.l1.rpc", "feerates", "the next estimate against the call"),
+    ("sent_again.l1.rpc", "listpeerchannels", "HTLCs on their way against the call"),
+    ("invoice_in_parts.l1.rpc", "listpeerchannels", "the same"),
+    ("channel_to_another_address.l1.rpc", "listpeerchannels", "the peer's channel_update against the call"),
+    ("channel_to_another_address.l2.rpc", "listpeerchannels", "the same"),
 ];
 
 /// Whether what is said about a subject is compared.
@@ -198,7 +217,7 @@ pub(crate) fn answers(method: &str, values: Vec<(&Frame, Value)>) -> Vec<(Frame,
 }
 
 /// Members that are drawn, or a matter of time.
-const DRAWN: [(&str, &str); 16] = [
+const DRAWN: [(&str, &str); 18] = [
     ("local", "an alias of a channel is drawn"),
     ("remote", "an alias of a channel is drawn"),
     ("groupid", "pay and xpay draw it"),
@@ -206,15 +225,17 @@ const DRAWN: [(&str, &str); 16] = [
     ("signature", "signs a time"),
     ("last_stable_connection", "is a time"),
     ("blockheight", "a node may not have heard of the last block yet"),
-    ("warning_lightningd_sync", "the same"),
     ("port", "is the system's choice"),
     ("updated_index", "counts the changes of all payments, whose order is a matter of time"),
     ("vout", "where change stands in a transaction is drawn"),
     ("output", "the same"),
     ("index", "the same"),
+    ("locktime", "lightningd draws whether it hides the height"),
     ("rawtx", "the same"),
     ("address", "which key a wallet takes for change depends on what else it has taken keys for"),
     ("scriptpubkey", "the same"),
+    ("close_to", "the same"),
+    ("close_to_addr", "the same"),
 ];
 
 /// Lists in which the order of elements is drawn, or that of a hash table in lightningd: by what they are sorted here.
@@ -228,27 +249,44 @@ const UNORDERED: [(&str, &[&str]); 7] = [
     ("reservations", &["txid"]),
 ];
 
+/// What lightningd's own plugins keep for themselves in the datastore.
+fn is_of_bundled(element: &Value) -> bool {
+    element["key"][0].as_str().is_some_and(|key| key == "askrene")
+}
+
+/// What a plugin answers is the test's: that it answered is compared.
+pub(crate) fn without_own_words(value: &mut Value) {
+    for words in ["result", "error"] {
+        if let Some(said) = value.get_mut(words) {
+            *said = Value::from("<the plugin's own>");
+        }
+    }
+}
+
 /// What is left of a value.
 pub(crate) fn without_chance(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            // A node may not have heard of the last block yet.
+            members.shift_remove("warning_lightningd_sync");
             for (name, value) in members.iter_mut() {
                 let is_drawn = DRAWN.iter().any(|(drawn, _)| drawn == name);
-                if is_drawn
-                    && (value.is_string() || value.as_u64().is_some_and(|drawn| drawn > u64::from(u16::MAX)))
-                {
+                if is_drawn && (value.is_string() || value.is_number()) {
                     *value = Value::from("<drawn>");
                 }
                 without_chance(value);
                 let by = UNORDERED.iter().find(|(list, _)| list == name).map(|(_, by)| *by);
                 if let (Some(by), Value::Array(elements)) = (by, value) {
-                    elements.sort_by_cached_key(|element| {
+                    elements.sort_by_cached_key(|element: &Value| {
                         by.iter().map(|member| element[member].to_string()).collect::<Vec<_>>()
                     });
                 }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(without_chance),
+        Value::Array(elements) => {
+            elements.retain(|element| !is_of_bundled(element));
+            elements.iter_mut().for_each(without_chance);
+        }
         Value::String(text) => {
             *text = IN_TEXTS.iter().fold(std::mem::take(text), |text, (form, alias)| {
                 form.replace_all(&text, *alias).into_owned()
@@ -263,6 +301,7 @@ static IN_TEXTS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"^keysend-[\d.]+$", "keysend-<time>"),
         (r"(channel |Channel )[0-9a-f]{64}", "$1<hash>"),
+        (" txid [0-9a-f]{64}", " txid <hash>"),
         ("cHNidP[0-9A-Za-z+/=]+", "<psbt>"),
     ]
     .map(|(form, alias)| (Regex::new(form).expect("it is a regular expression"), alias))
