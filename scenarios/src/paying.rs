@@ -3,7 +3,7 @@
 use leyden::{Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
-use crate::heard::heard;
+use crate::heard::{heard, mentions};
 use crate::payments::{PAYMENT_HASH, route};
 use crate::scenario::Scenario;
 

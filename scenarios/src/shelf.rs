@@ -70,7 +70,6 @@ pub(crate) fn shelf_of_methods() -> Scenario {
     .golden("l1", "answers-twice")
     .golden("l1", "makes-progress")
     .golden("l1", "greet")
-    .golden("l1", "wrong-id")
     .golden("l1", "no-jsonrpc")
     .golden("l1", "method-fails")
     .golden("l1", "dies-in-a-method")
