@@ -103,6 +103,11 @@ impl Rules {
         Self { last: Some(data_version) }
     }
 
+    /// The number that was kept last.
+    pub fn last(&self) -> Option<u32> {
+        self.last
+    }
+
     /// What must be done about a call.
     pub fn duty(&self, write: &DbWrite) -> Duty {
         // A new database begins with 1.
@@ -217,7 +222,9 @@ impl Node {
             return Err(doing().came("it runs").advice("stop it first"));
         }
         database::set_data_version(&self.database(), data_version).map_err(|error| doing().because(error))?;
-        self.life().database_changed = true;
+        if let Some(shadow) = &self.0.shadow {
+            shadow.end();
+        }
         Ok(())
     }
 

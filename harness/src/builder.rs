@@ -262,8 +262,11 @@ impl NetBuilder {
         self
     }
 
-    /// Lets [`Net::finish`] compare each node's database with a [`Replica`](crate::Replica) that has seen what `db_write` shows. Of a
-    /// real lightningd only a mock with `db_write` knows that, which the node must have had from its first start on.
+    /// Compares each node's database with a [`Replica`](crate::Replica) that has seen what `db_write` shows; [`Net::finish`] tells if they differ.
+    ///
+    /// At every commit, those tables are compared to which the transaction wrote; everything is, whenever the node is started again and at the end. A
+    /// commit takes a third of a millisecond longer for it. Of a real lightningd only a plugin with `db_write` knows what is written, which
+    /// the node must have had from its first start on.
     pub fn replicate(mut self) -> Self {
         self.replicate = true;
         self
@@ -287,7 +290,7 @@ impl NetBuilder {
         bitcoind: Option<&BitcoindAccess>,
         surroundings: &Surroundings,
     ) -> Result<Vec<Node>> {
-        let profile = self.profile;
+        let (profile, replicate) = (self.profile, self.replicate);
         let mut surroundings = surroundings.clone();
         let chain = self.chain;
         for plan in &self.nodes {
@@ -319,7 +322,7 @@ impl NetBuilder {
                 crash,
                 port: lease.as_ref().map(PortLease::port),
             };
-            let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease);
+            let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease, replicate);
             for (behind, at) in plan.plugins {
                 let installed = match behind {
                     Behind::Plugin(plugin) => node.install(plugin),

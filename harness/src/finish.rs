@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::net::{Net, joined};
 use crate::node::Node;
+use crate::replica::shadow::Shadow;
 use crate::wait::eventually;
 
 /// A plugin that reads the end of its standard input only now and then needs a moment.
@@ -27,7 +28,7 @@ impl Net {
     /// * every node ended with exit code 0, unless it was [killed](Node::kill), [crashed](Net::crash) or
     ///   [`may_fail`](crate::NetBuilder::may_fail), and wrote no `crash.log` (with `may_fail` it may);
     /// * every [crash](Net::crash) that was armed has happened, or was disarmed;
-    /// * each database is what was shown of it, if [`replicate`](crate::NetBuilder::replicate) asks for that;
+    /// * each database was at every commit what was shown of it, if [`replicate`](crate::NetBuilder::replicate) asks for that;
     /// * no process of the net lives on.
     ///
     /// The run directory is removed if there is nothing to complain about.
@@ -59,9 +60,8 @@ impl Net {
         complaints.extend(self.nodes.iter().flat_map(Node::unmet));
         complaints.extend(self.nodes.iter().flat_map(|node| broken_lines(node, at)));
         complaints.extend(self.nodes.iter().filter_map(|node| crash_log(node, at)));
-        if self.replicate {
-            complaints.extend(self.nodes.iter().filter_map(Node::compare_with_replica));
-        }
+        let shadows = self.nodes.iter().filter_map(|node| node.0.shadow.as_ref());
+        complaints.extend(shadows.filter_map(Shadow::complaint).map(|error| error.at(at)));
         self.stop_bitcoind().await;
         complaints.extend(self.orphans(at).await);
         if complaints.is_empty() {

@@ -35,8 +35,6 @@ pub struct Net {
     pub(crate) nodes: Vec<Node>,
     pub(crate) surroundings: Surroundings,
     pub(crate) finished: bool,
-    /// Databases are compared with what was shown of them.
-    pub(crate) replicate: bool,
     // What follows is dropped in this order, when the nodes have been killed.
     pub(crate) bitcoind: Option<Arc<Bitcoind>>,
     /// Its bitcoind is another net's.
@@ -91,7 +89,6 @@ impl Net {
         // Whatever fails from here on leaves evidence, and nothing that runs.
         let mut net =
             Self::empty(settings, builder.has_lightningd(backend), run_dir).map_err(|error| error.at(at))?;
-        net.replicate = builder.replicate;
         let line = builder.line;
         let started = net.populate(builder, backend, line, at).await;
         match started {
@@ -128,7 +125,6 @@ impl Net {
             nodes: Vec::new(),
             surroundings,
             finished: false,
-            replicate: false,
             bitcoind: None,
             is_guest: false,
             mock_chain: None,

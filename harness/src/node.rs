@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::mounting::Mounted;
 use crate::port::PortLease;
+use crate::replica::shadow::Shadow;
 use crate::rpc::Rpc;
 use crate::transcript::Transcript;
 use crate::wait::Deadline;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// Mocks on this node, past and present.
     pub(crate) mounted: Mutex<Vec<Mounted>>,
+    /// What `db_write` shows of its database, if that is to be compared.
+    pub(crate) shadow: Option<Shadow>,
     name: String,
     dir: PathBuf,
     life: Mutex<Life>,
@@ -65,8 +68,6 @@ pub(crate) struct Life {
     pub(crate) port: u16,
     /// The places in the timeline of ends that the test wanted.
     pub(crate) wanted_ends: Vec<u64>,
-    /// The test has changed the database behind the back of `db_write`.
-    pub(crate) database_changed: bool,
 }
 
 impl Node {
@@ -76,7 +77,12 @@ impl Node {
         config: NodeConfig,
         rules: Rules,
         lease: Option<PortLease>,
+        replicate: bool,
     ) -> Self {
+        let shadow = replicate.then(|| Shadow::of(database_in(&config.dir)));
+        if let Some(shadow) = shadow.clone() {
+            surroundings.timeline.listen(&config.name, move |event| shadow.notice(event));
+        }
         Self(Arc::new(Shared {
             backend,
             name: config.name.clone(),
@@ -85,6 +91,7 @@ impl Node {
             surroundings,
             config: Mutex::new(config),
             mounted: Mutex::default(),
+            shadow,
             life: Mutex::default(),
             log_cursor: AtomicU64::new(0),
             _lease: lease,
@@ -175,7 +182,7 @@ impl Node {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.0.dir.join("regtest/lightningd.sqlite3")
+        database_in(&self.0.dir)
     }
 
     /// Connects to another node, if it is not connected yet. The other one may need a moment more to count this one among its peers.
@@ -343,6 +350,10 @@ impl Debug for Node {
             .field("port", &self.port())
             .finish()
     }
+}
+
+fn database_in(lightning_dir: &Path) -> PathBuf {
+    lightning_dir.join("regtest/lightningd.sqlite3")
 }
 
 #[track_caller]

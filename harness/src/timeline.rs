@@ -2,6 +2,7 @@
 //!
 //! Nothing here polls: a wait wakes at the event it waits for, and ends at once when its node has died.
 
+use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -27,12 +28,24 @@ pub struct Timeline {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+type Ear = Arc<dyn Fn(&Event) + Send + Sync>;
+
 struct Shared {
     began: Instant,
     events: Mutex<Vec<Arc<Event>>>,
+    /// Who is told of a node's events before the node goes on.
+    ears: Mutex<Vec<(String, Ear)>>,
     /// How many events there are: wakes the waits.
     count: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("began", &self.began)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Timeline {
@@ -44,8 +57,12 @@ impl Default for Timeline {
 impl Timeline {
     /// An empty timeline that begins now.
     pub fn new() -> Self {
-        let shared =
-            Shared { began: Instant::now(), events: Mutex::new(Vec::new()), count: watch::Sender::new(0) };
+        let shared = Shared {
+            began: Instant::now(),
+            events: Mutex::default(),
+            ears: Mutex::default(),
+            count: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -53,13 +70,11 @@ impl Timeline {
     pub fn record(&self, node: Option<&str>, kind: EventKind) -> u64 {
         let mut events = self.locked();
         let seq = events.len() as u64;
-        events.push(Arc::new(Event {
-            seq,
-            at: self.shared.began.elapsed(),
-            node: node.map(str::to_owned),
-            kind,
-        }));
+        let event =
+            Arc::new(Event { seq, at: self.shared.began.elapsed(), node: node.map(str::to_owned), kind });
+        events.push(Arc::clone(&event));
         drop(events);
+        self.tell(&event);
         // Two recorders may come here in either order, so the count must only grow.
         self.shared.count.send_if_modified(|count| {
             let grows = *count <= seq;
@@ -67,6 +82,21 @@ impl Timeline {
             grows
         });
         seq
+    }
+
+    /// Tells `ear` of every event of a node, on the thread that records it and before the node goes on.
+    pub(crate) fn listen(&self, node: &str, ear: impl Fn(&Event) + Send + Sync + 'static) {
+        let mut ears = self.shared.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.push((node.to_owned(), Arc::new(ear)));
+    }
+
+    fn tell(&self, event: &Event) {
+        let Some(node) = &event.node else { return };
+        let ears = self.shared.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        // Called without the lock: an ear may record something itself.
+        let ears: Vec<Ear> =
+            ears.iter().filter(|(owner, _)| owner == node).map(|(_, ear)| Arc::clone(ear)).collect();
+        ears.iter().for_each(|ear| ear(event));
     }
 
     /// How many events there are: the place of the next one. A wait from here sees only what is still to come.
