@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::net::Net;
 use crate::node::Node;
 
+pub(crate) use point::Moment;
 pub use point::{Commit, CrashPoint, Hook};
 pub(crate) use rules::CrashRules;
 use rules::Fired;

@@ -26,6 +26,18 @@ pub(crate) fn set_data_version(file: &Path, data_version: u32) -> Result<()> {
     database.execute("UPDATE vars SET intval = ? WHERE name = 'data_version'", [data_version]).map(drop)
 }
 
+/// The number of the last transaction.
+pub(crate) fn data_version(file: &Path) -> Result<u32> {
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    data_version_of(&database)
+}
+
+/// The same, of a database that is open.
+pub(crate) fn data_version_of(database: &Connection) -> Result<u32> {
+    let sql = "SELECT intval & 4294967295 FROM vars WHERE name = 'data_version'";
+    database.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 fn object(columns: &[String], row: &Row<'_>) -> Result<Map<String, Value>> {
     let member = |(index, name): (usize, &String)| Ok((name.clone(), json(row.get_ref(index)?)));
     columns.iter().enumerate().map(member).collect()

@@ -28,10 +28,11 @@
 //! | `fundchannel`, `channel`, `payment`, `amount` | channels: opened, waited for, paid through; [`Amount`]s with their unit |
 //! | `wire` | messages between an embedded node and its peers: held, lost, changed, cut at |
 //! | `crash` | [`Net::crash`]: a node stopped dead at a [`Commit`] or at a call of a [`Hook`] |
+//! | `fault` | [`Net::fault`]: a plugin dies, hangs or answers nonsense at a call of a [`Hook`]; the Bitcoin backend fails |
 //! | `plugin` | [`Plugin`]: an executable or a script, and its options |
 //! | [`transcript`], [`alias`], `layout`, `snapshot` | what a plugin and its node said, as text that is the same in each run |
 //! | [`replay`] | what a plugin makes of crashes: payments, a crash at every point of them, one report |
-//! | [`backup`], `replica` | what a backup plugin must do about each `db_write`; a copy made of what it is shown |
+//! | [`backup`], `replica` | what a backup plugin must do about each `db_write`, and the driver that plays it through all that can happen; a copy made of what is shown |
 //! | [`event`], [`timeline`], [`jsonl`] | everything that happens in a net, in one order, to be waited on and kept |
 //!
 //! What that stands on:
@@ -61,6 +62,7 @@ mod database;
 pub mod env;
 pub mod error;
 pub mod event;
+mod fault;
 mod finish;
 mod follow;
 mod fundchannel;
@@ -98,6 +100,7 @@ pub use bitcoind::Bitcoind;
 pub use builder::NetBuilder;
 pub use crash::{Commit, Crash, CrashPoint, CrashRule, Crashed, Hook};
 pub use error::{Error, Fault, Result};
+pub use fault::{ChainFault, FaultRule, Faulted, HeldAnswer, PluginFault};
 pub use fundchannel::{FundChannel, FundedChannel, JoinNodes};
 pub use leyden_mock_plugins::{Call, Match, Mock, MockPlugin, Reply, Respond, matching, mock};
 pub use leyden_protocol::Profile;

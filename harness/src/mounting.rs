@@ -68,7 +68,8 @@ impl Node {
     #[track_caller]
     fn serve(&self, name: String, behind: Behind) -> Result<PathBuf> {
         let (timeline, node) = (self.timeline().clone(), self.name().to_owned());
-        let served = Served { timeline, node, name, behind, crash: self.crash_rules() };
+        let (crash, faults) = (self.crash_rules(), self.plugin_faults());
+        let served = Served { timeline, node, name, behind, crash, faults };
         self.0.surroundings.relays.add(served)
     }
 }

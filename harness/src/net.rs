@@ -262,8 +262,12 @@ impl Net {
         self.proxy().mock(method, move |params| answer(params).to_string());
     }
 
+    pub(crate) fn chain_in_memory(&self) -> Option<&MockChain> {
+        self.mock_chain.as_ref()
+    }
+
     #[track_caller]
-    fn proxy(&self) -> &Mocks {
+    pub(crate) fn proxy(&self) -> &Mocks {
         self.mocks.as_ref().expect("nodes ask bitcoind itself unless the net is built with `feerates(..)`")
     }
 

@@ -20,6 +20,7 @@ use crate::crash::CrashRules;
 use crate::database;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
+use crate::fault::PluginFaults;
 use crate::mounting::Mounted;
 use crate::port::PortLease;
 use crate::replica::shadow::Shadow;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// Mocks on this node, past and present.
     pub(crate) mounted: Mutex<Vec<Mounted>>,
+    plugin_faults: PluginFaults,
     /// What `db_write` shows of its database, if that is to be compared.
     pub(crate) shadow: Option<Shadow>,
     name: String,
@@ -91,6 +93,7 @@ impl Node {
             surroundings,
             config: Mutex::new(config),
             mounted: Mutex::default(),
+            plugin_faults: PluginFaults::default(),
             shadow,
             life: Mutex::default(),
             log_cursor: AtomicU64::new(0),
@@ -309,6 +312,10 @@ impl Node {
 
     pub(crate) fn crash_rules(&self) -> CrashRules {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).crash.clone()
+    }
+
+    pub(crate) fn plugin_faults(&self) -> PluginFaults {
+        self.0.plugin_faults.clone()
     }
 
     pub(crate) fn poke_chain(&self) {

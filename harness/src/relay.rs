@@ -26,6 +26,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 
 use crate::error::{Error, Result};
+use crate::fault::Kill;
 use crate::process;
 use crate::served::{Behind, Served};
 use crate::wait::eventually;
@@ -112,20 +113,23 @@ impl Relays {
         let Some(launch) = parse_start(&start) else { return };
         let Some(served) = self.find(&launch.path) else { return };
         served.launched(&launch);
+        // The relay has become the plugin, or is the mock's end of lightningd's pipes.
+        let pid = session.file_name().and_then(|name| name.to_str()?.parse().ok());
+        let kill = Kill::process(pid);
         // Errors below are those of pipes whose other end has died: the session is over, and the node notices on its own pipe.
         let Ok(from_node) = open_receiver(session, "from-node") else { return };
         match &served.behind {
             Behind::Mock(_) => {
                 let Ok(to_node) = open_sender(session, "to-node").await else { return };
                 remove_files(session);
-                served.serve_mock(from_node, to_node).await;
+                served.serve_mock(kill, from_node, to_node).await;
             }
             Behind::Exe(_) => {
                 let Ok(from_plugin) = open_receiver(session, "from-plugin") else { return };
                 let Ok(to_node) = open_sender(session, "to-node").await else { return };
                 let Ok(to_plugin) = open_sender(session, "to-plugin").await else { return };
                 remove_files(session);
-                served.forward(from_node, to_node, to_plugin, from_plugin).await;
+                served.forward(kill, from_node, to_node, to_plugin, from_plugin).await;
             }
         }
     }

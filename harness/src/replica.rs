@@ -12,6 +12,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::backup::{DbWrite, Duty, Rules};
+use crate::database::data_version_of;
 use crate::error::{Error, Result};
 use difference::Difference;
 
@@ -122,7 +123,7 @@ impl Replica {
 
     /// Undoes a last transaction that the node has not committed.
     fn settle_as(&mut self, original: &Connection) -> rusqlite::Result<()> {
-        let was_lost = self.rules.last() == Some(data_version(original)?.wrapping_add(1));
+        let was_lost = self.rules.last() == Some(data_version_of(original)?.wrapping_add(1));
         if was_lost { self.settle("ROLLBACK") } else { Ok(()) }
     }
 
@@ -179,9 +180,17 @@ impl Touched {
     }
 }
 
-fn data_version(database: &Connection) -> rusqlite::Result<u32> {
-    let sql = "SELECT intval & 4294967295 FROM vars WHERE name = 'data_version'";
-    database.prepare_cached(sql)?.query_row([], |row| row.get(0))
+/// The first lines in which two files differ that should be the same database; none if they are.
+pub(crate) fn differences(database: &Path, copy: &Path) -> rusqlite::Result<Vec<String>> {
+    // To write is to roll back what a node has left half done.
+    let open = |file| Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let difference = Difference::of(&open(database)?, &open(copy)?)?;
+    let lines = difference.map(|Difference { only_left, only_right }| {
+        let [left, right] = [("database", only_left), ("copy", only_right)]
+            .map(|(whose, lines)| lines.into_iter().map(move |line| format!("only in the {whose}: {line}")));
+        left.chain(right).collect()
+    });
+    Ok(lines.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 
 use crate::crash::CrashRules;
 use crate::event::EventKind;
+use crate::fault::{Kill, PluginFaults};
 use crate::tap::Tap;
 use crate::timeline::Timeline;
 
@@ -21,6 +22,7 @@ pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) behind: Behind,
     pub(crate) crash: CrashRules,
+    pub(crate) faults: PluginFaults,
 }
 
 /// What answers.
@@ -39,9 +41,9 @@ impl Served {
         self.timeline.record(Some(&self.node), EventKind::PluginLaunched { plugin, path, args, env, cwd });
     }
 
-    /// A recorder for one run.
-    pub(crate) fn tap(&self) -> Tap {
-        Tap::new(&self.timeline, &self.node, &self.name).crashing(&self.crash)
+    /// A recorder for one run, which can be ended by force.
+    pub(crate) fn tap(&self, kill: Kill) -> Tap {
+        Tap::new(&self.timeline, &self.node, &self.name).crashing(&self.crash).faulty(&self.faults, kill)
     }
 
     /// The node's ends of the pipes to a mock, and the run of the mock. `None` if an executable stands behind.
@@ -63,11 +65,12 @@ impl Served {
     /// Serves the mock to a node that is another process, until either has had enough.
     pub(crate) async fn serve_mock(
         &self,
+        kill: Kill,
         from_node: impl AsyncRead + Unpin,
         to_node: impl AsyncWrite + Unpin,
     ) {
         if let Some((stdin, stdout, run)) = self.mock_in_memory() {
-            tokio::join!(run, self.forward(from_node, to_node, stdin, stdout));
+            tokio::join!(run, self.forward(kill, from_node, to_node, stdin, stdout));
         }
     }
 
@@ -75,12 +78,13 @@ impl Served {
     /// or the node no longer reads it.
     pub(crate) async fn forward(
         &self,
+        kill: Kill,
         mut from_node: impl AsyncRead + Unpin,
         mut to_node: impl AsyncWrite + Unpin,
         to_plugin: impl AsyncWrite + Unpin + Send,
         from_plugin: impl AsyncRead + Unpin + Send,
     ) {
-        let (mut stdin, mut stdout) = self.tap().wrap(to_plugin, from_plugin);
+        let (mut stdin, mut stdout) = self.tap(kill).wrap(to_plugin, from_plugin);
         // An error is a pipe whose reader is gone. Closing our end tells the writer, as if the two were connected.
         let there = async move {
             drop(tokio::io::copy(&mut from_node, &mut stdin).await);

@@ -1,7 +1,7 @@
 //! The recorder on a plugin's stdio: it sits outside of the node, so that no node can bias it.
 //!
 //! A frame is recorded before it is forwarded. So whatever an answer answers stands before it in the timeline; and a node that is to crash
-//! at a frame does not live to read what comes behind.
+//! at a frame does not live to read what comes behind. Where a test makes a plugin misbehave, the record has what the node hears.
 
 use std::io;
 use std::pin::Pin;
@@ -9,10 +9,15 @@ use std::task::{Context, Poll, ready};
 
 use leyden_protocol::FrameReader;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
 
 use crate::crash::CrashRules;
 use crate::event::{Direction, EventKind};
+use crate::fault::{Kill, Orders, PluginFaults, Valve};
 use crate::timeline::Timeline;
+
+/// How much is read at once of a plugin whose answers are changed.
+const CHUNK: usize = 4096;
 
 /// Records what goes over one plugin's pipes.
 #[derive(Clone, Debug)]
@@ -21,12 +26,21 @@ pub struct Tap {
     node: String,
     plugin: String,
     crash: Option<CrashRules>,
+    faults: PluginFaults,
+    kill: Option<Kill>,
 }
 
 impl Tap {
     /// A tap for one run of a plugin of a node.
     pub fn new(timeline: &Timeline, node: &str, plugin: &str) -> Self {
-        Self { timeline: timeline.clone(), node: node.to_owned(), plugin: plugin.to_owned(), crash: None }
+        Self {
+            timeline: timeline.clone(),
+            node: node.to_owned(),
+            plugin: plugin.to_owned(),
+            crash: None,
+            faults: PluginFaults::default(),
+            kill: None,
+        }
     }
 
     /// A tap at whose frames the node may crash.
@@ -35,25 +49,35 @@ impl Tap {
         self
     }
 
-    /// The two pipes, with every byte unchanged and every frame recorded.
-    pub fn wrap<W, R>(self, stdin: W, stdout: R) -> (TappedStdin<W>, TappedStdout<R>) {
-        let reader =
-            TappedStdout { inner: stdout, recorder: self.recorder(Direction::FromPlugin), ended: false };
-        (TappedStdin { inner: stdin, recorder: self.recorder(Direction::ToPlugin), recorded: 0 }, reader)
+    /// A tap at which the plugin may be made to misbehave.
+    pub(crate) fn faulty(mut self, faults: &PluginFaults, kill: Kill) -> Self {
+        (self.faults, self.kill) = (faults.clone(), Some(kill));
+        self
     }
 
-    fn recorder(&self, direction: Direction) -> Recorder {
-        Recorder { tap: self.clone(), direction, frames: Some(FrameReader::new()) }
+    /// The two pipes, with every byte unchanged and every frame recorded.
+    pub fn wrap<W, R>(self, stdin: W, stdout: R) -> (TappedStdin<W>, TappedStdout<R>) {
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let recorder = self.recorder(Direction::FromPlugin, None);
+        let valve = Valve::new(ordered, self.kill.clone());
+        let reader = TappedStdout { inner: stdout, recorder, valve, ended: false };
+        let recorder = self.recorder(Direction::ToPlugin, Some(orders));
+        (TappedStdin { inner: stdin, recorder, recorded: 0 }, reader)
+    }
+
+    fn recorder(&self, direction: Direction, orders: Option<Orders>) -> Recorder {
+        Recorder { tap: self.clone(), direction, frames: Some(FrameReader::new()), orders }
     }
 }
 
 /// Cuts one direction into frames.
-#[derive(Debug)]
 struct Recorder {
     tap: Tap,
     direction: Direction,
     /// `None` once the stream can no longer be JSON: everything behind that is garbage too.
     frames: Option<FrameReader>,
+    /// From the plugin's input to its output: what is to be done about a call.
+    orders: Option<Orders>,
 }
 
 impl Recorder {
@@ -65,6 +89,12 @@ impl Recorder {
                 Ok(None) => return,
                 Ok(Some(text)) => {
                     let (plugin, direction) = (self.tap.plugin.clone(), self.direction);
+                    if let Some(orders) = self.orders.as_ref().filter(|_| self.tap.faults.is_armed())
+                        && let Some(order) = self.tap.faults.strike(&plugin, &text)
+                    {
+                        // An error means that the plugin's output has ended.
+                        drop(orders.send(order));
+                    }
                     let crash = self.tap.crash.as_ref().filter(|crash| crash.is_armed());
                     let told = crash.map(|crash| (crash.clone(), text.clone()));
                     let frame = EventKind::Frame { plugin, direction, text };
@@ -79,6 +109,11 @@ impl Recorder {
                 }
             }
         }
+    }
+
+    /// What has passed of a frame that is not complete.
+    fn unread(&self) -> &[u8] {
+        self.frames.as_ref().map_or(&[], FrameReader::unread)
     }
 
     /// What was begun and will not be ended.
@@ -96,7 +131,6 @@ impl Recorder {
 }
 
 /// A plugin's standard input; made by [`Tap::wrap`].
-#[derive(Debug)]
 pub struct TappedStdin<W> {
     inner: W,
     recorder: Recorder,
@@ -133,10 +167,10 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for TappedStdin<W> {
 }
 
 /// A plugin's standard output; made by [`Tap::wrap`].
-#[derive(Debug)]
 pub struct TappedStdout<R> {
     inner: R,
     recorder: Recorder,
+    valve: Valve,
     ended: bool,
 }
 
@@ -157,6 +191,22 @@ impl<R: AsyncRead + Unpin> AsyncRead for TappedStdout<R> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.valve.poll(context, this.recorder.unread());
+        while !this.valve.is_open() {
+            if let Some(chunk) = this.valve.take(into.remaining()) {
+                this.recorder.bytes(&chunk);
+                into.put_slice(&chunk);
+                return Poll::Ready(Ok(()));
+            }
+            if this.valve.is_closed() {
+                this.end();
+                return Poll::Ready(Ok(()));
+            }
+            let mut chunk = [0; CHUNK];
+            let mut bytes = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut this.inner).poll_read(context, &mut bytes))?;
+            this.valve.push(bytes.filled());
+        }
         let before = into.filled().len();
         let room = into.remaining() > 0;
         let outcome = ready!(Pin::new(&mut this.inner).poll_read(context, into));

@@ -220,7 +220,7 @@ impl<'a, T> Eventually<'a, T> {
             if deadline.has_passed() {
                 return Err(too_late(&description, &last, deadline).at(at));
             }
-            sleep(pause.min(deadline.remaining())).await;
+            self::pause(pause.min(deadline.remaining())).await;
             pause = (pause + pause / 2).min(LONGEST_PAUSE);
         }
     }
@@ -242,8 +242,9 @@ fn too_late(description: &str, last: &str, deadline: Deadline) -> Error {
         .advice("if the machine is slow, set SLOW_MACHINE=1 or TIMEOUT in seconds")
 }
 
+/// Sleeps: for what is late because a test wants it so.
 #[expect(clippy::disallowed_methods, reason = "the one place that sleeps in a task")]
-async fn sleep(pause: Duration) {
+pub(crate) async fn pause(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
 

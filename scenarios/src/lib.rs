@@ -37,7 +37,7 @@
 //! | `revocation`, `onchain` | revoked commitments and their penalty; channels that end on the chain |
 //! | `crash` | nodes that are stopped dead at a chosen point |
 //! | `raised_fees` | what a node pays to get into a block in time |
-//! | `faults` | plugins that die or talk nonsense |
+//! | `faults`, `plugin_faults` | plugins that die or talk nonsense, by themselves or on demand |
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
 //! | `db_write` | plugins that keep a copy of the node's database |
@@ -71,6 +71,7 @@ mod pass_through;
 mod paying;
 mod payments;
 mod peers;
+mod plugin_faults;
 mod raised_fees;
 mod reconnect;
 mod recovery;

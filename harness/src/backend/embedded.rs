@@ -16,6 +16,7 @@ use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, as_in_pyln_testing
 use crate::backup::DbWrite;
 use crate::error::{Error, Result};
 use crate::event::EventKind;
+use crate::fault::Kill;
 use crate::process::{Charge, Watchdog};
 use crate::served::{Behind, Served};
 use crate::timeline::Timeline;
@@ -119,7 +120,8 @@ impl PluginLauncher for Launcher {
         match &served.behind {
             Behind::Exe(exe) => {
                 let running = self.marked(Launch { path: exe.clone(), ..launch.clone() })?;
-                let (stdin, stdout) = served.tap().wrap(running.stdin, running.stdout);
+                let kill = Kill::process(running.process.pid());
+                let (stdin, stdout) = served.tap(kill).wrap(running.stdin, running.stdout);
                 Ok(RunningPlugin {
                     stdin: Box::new(stdin),
                     stdout: Box::new(stdout),
@@ -151,8 +153,10 @@ impl Launcher {
 
     fn mock(&self, served: &Served) -> io::Result<RunningPlugin> {
         let (stdin, stdout, run) = served.mock_in_memory().ok_or_else(|| io::Error::other("not a mock"))?;
-        let (stdin, stdout) = served.tap().wrap(stdin, stdout);
-        let process = Box::new(InMemory(self.surroundings.runtime.spawn(run).abort_handle()));
+        let running = self.surroundings.runtime.spawn(run).abort_handle();
+        let killed = running.clone();
+        let (stdin, stdout) = served.tap(Kill::new(move || killed.abort())).wrap(stdin, stdout);
+        let process = Box::new(InMemory(running));
         Ok(RunningPlugin { stdin: Box::new(stdin), stdout: Box::new(stdout), process })
     }
 }

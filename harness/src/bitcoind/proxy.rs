@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,12 +20,25 @@ type Answer = Arc<dyn Fn(&Value) -> String + Send + Sync>;
 
 /// The answers of a proxy. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct Mocks(Arc<Mutex<BTreeMap<String, Answer>>>);
+pub(crate) struct Mocks {
+    answers: Arc<Mutex<BTreeMap<String, Answer>>>,
+    failures: Arc<Mutex<Vec<Failure>>>,
+}
+
+/// An RPC that fails as long as `strikes` says so of its request.
+struct Failure {
+    method: String,
+    error: Value,
+    strikes: Box<dyn Fn(&str) -> bool + Send>,
+}
 
 impl Mocks {
     /// Answers an RPC from now on.
     pub(crate) fn mock(&self, method: &str, answer: impl Fn(&Value) -> String + Send + Sync + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method.to_owned(), Arc::new(answer));
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(method.to_owned(), Arc::new(answer));
     }
 
     /// Estimates these fees, in sat per 1000 weight, for 2, 6, 12 and 100 blocks.
@@ -40,11 +53,31 @@ impl Mocks {
         });
     }
 
-    fn answer(&self, request: &Value) -> Option<String> {
+    /// Lets an RPC fail.
+    pub(crate) fn fail(
+        &self,
+        method: &str,
+        code: i64,
+        message: &str,
+        strikes: impl Fn(&str) -> bool + Send + 'static,
+    ) {
+        let error = json!({"code": code, "message": message});
+        let failure = Failure { method: method.to_owned(), error, strikes: Box::new(strikes) };
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+
+    /// The HTTP status and the body of an answer.
+    fn answer(&self, request: &Value) -> Option<(&'static str, String)> {
         let method = request["method"].as_str()?;
-        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(method).cloned()?;
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = failures.iter().filter(|failure| failure.method == method);
+        if let Some(failure) = failures.find(|failure| (failure.strikes)(&request.to_string())) {
+            let body = json!({"result": null, "error": failure.error, "id": request["id"]});
+            return Some(("500 Internal Server Error", body.to_string()));
+        }
+        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(method).cloned()?;
         let result = answer(&request["params"]);
-        Some(format!(r#"{{"result":{result},"error":null,"id":{}}}"#, request["id"]))
+        Some(("200 OK", format!(r#"{{"result":{result},"error":null,"id":{}}}"#, request["id"])))
     }
 }
 
@@ -66,9 +99,9 @@ async fn relay(client: TcpStream, bitcoind: SocketAddr, mocks: &Mocks) -> std::i
     let (mut client, mut server) = (BufReader::new(client), None);
     while let Some((head, body)) = read(&mut client).await? {
         let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if let Some(answer) = mocks.answer(&request) {
+        if let Some((status, answer)) = mocks.answer(&request) {
             let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
                 answer.len()
             );
             client.write_all((head + &answer).as_bytes()).await?;

@@ -84,13 +84,13 @@ impl From<Hook> for CrashPoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "give it to `net.crash(&node).at(..)`"]
 pub struct CrashPoint {
-    pub(super) moment: Moment,
-    pub(super) nth: usize,
+    pub(crate) moment: Moment,
+    pub(crate) nth: usize,
 }
 
 /// What happens at such a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     Commit(Phase),
     Called(String),
     Answered(String),
@@ -99,11 +99,11 @@ pub(super) enum Moment {
 impl CrashPoint {
     /// Whether there is such a hook.
     #[track_caller]
-    pub(super) fn check(&self) -> Result {
+    pub(crate) fn check(&self) -> Result {
         match &self.moment {
             Moment::Called(hook) | Moment::Answered(hook) if HOOKS.iter().all(|known| known.name != hook) => {
                 let known: Vec<&str> = HOOKS.iter().map(|hook| hook.name).collect();
-                Err(Error::test(format!("a crash {self}"))
+                Err(Error::test(format!("a point {self}"))
                     .expected(format!("one of the hooks {}", known.join(", ")))
                     .came("there is no such hook"))
             }

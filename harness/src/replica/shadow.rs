@@ -77,7 +77,8 @@ impl Shadow {
     }
 
     /// How often it was compared while the node lived.
-    pub(crate) fn compared(&self) -> usize {
+    #[cfg(test)]
+    fn compared(&self) -> usize {
         self.with(|state| state.compared)
     }
 
@@ -110,10 +111,14 @@ impl State {
         self.is_off || self.trouble.is_some()
     }
 
+    /// The first transaction makes the tables, and may not have been committed.
+    fn has_tables(&self) -> bool {
+        self.database.metadata().is_ok_and(|file| file.len() > 0)
+    }
+
     /// Compares what the transactions so far have written to.
     fn look(&mut self) -> Result {
-        // The first transaction makes the tables.
-        if self.database.metadata().map_or(0, |file| file.len()) == 0 {
+        if !self.has_tables() {
             return Ok(());
         }
         let original = match self.original.take() {
@@ -133,7 +138,7 @@ impl State {
     }
 
     fn compare_all(&mut self) {
-        if self.told_by.is_some() && !self.is_over() {
+        if self.told_by.is_some() && !self.is_over() && self.has_tables() {
             self.trouble = self.replica.compare(&self.database).err();
         }
     }
@@ -176,7 +181,6 @@ mod tests {
         commit("DELETE FROM t; UPDATE vars SET intval = 3");
         let error = shadow.complaint().unwrap().to_string();
         assert!(error.contains("they differ at db_write 2") && error.contains("Text"), "{error}");
-        assert!(shadow.complaint().is_none(), "one is enough");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Nets of nodes with plugins and mocks, on every backend that this machine has.
 
+mod backup;
 mod channels;
 mod checks;
 mod crash;
