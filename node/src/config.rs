@@ -7,7 +7,7 @@ use crate::options::configvar::ConfigVars;
 use leyden_protocol::Profile;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that is decided before a node starts. The binary fills it from the command line.
@@ -73,6 +73,12 @@ pub struct Config {
     pub log_level: LogLevel,
     /// `--log-file`; a line goes to each.
     pub log_files: Vec<PathBuf>,
+    /// `--daemon`: the program runs in the background.
+    pub daemon: bool,
+    /// `--wallet`: the database, if it is not in its usual place.
+    pub wallet: Option<PathBuf>,
+    /// `--log-level` with a part of the names of sources.
+    pub log_filters: Vec<LogFilter>,
     /// `--log-prefix`.
     pub log_prefix: String,
     /// `--log-timestamps`: begin every line with its time.
@@ -117,6 +123,9 @@ impl Config {
             allow_localhost: false,
             log_level: LogLevel::Trace,
             log_files: Vec::new(),
+            daemon: false,
+            wallet: None,
+            log_filters: Vec::new(),
             log_prefix: String::new(),
             log_timestamps: true,
             plugin_startup_timeout: None,
@@ -134,6 +143,12 @@ impl Config {
     #[must_use]
     pub fn gossip_store_path(&self) -> PathBuf {
         self.network_dir().join("gossip_store")
+    }
+
+    /// The file of the database.
+    #[must_use]
+    pub(crate) fn database(&self) -> PathBuf {
+        self.network_dir().join(self.wallet.as_deref().unwrap_or(Path::new("lightningd.sqlite3")))
     }
 
     /// The Unix socket for commands.
@@ -185,4 +200,15 @@ impl fmt::Display for PluginChoice {
             Self::Clear => formatter.write_str("--clear-plugins"),
         }
     }
+}
+
+/// `--log-level=<level>:<part>[:<file>]`: what is printed of some sources, in all files or in one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter {
+    /// The least level that is printed.
+    pub level: LogLevel,
+    /// What the name of the source has in it, such as `plugin-` or the beginning of a node id.
+    pub part: String,
+    /// The file, as it was named to `--log-file`.
+    pub file: Option<PathBuf>,
 }

@@ -156,4 +156,6 @@ pub(crate) enum Timer {
     HtlcSet(u64),
     /// Somebody has waited for a part of a payment; by number.
     WaitSendpay(u64),
+    /// A `dev slowcmd` has taken long enough; by number.
+    SlowCommand(u64),
 }

@@ -2,25 +2,40 @@
 
 mod book;
 
-use crate::config::Config;
+use crate::config::{Config, LogFilter};
 use crate::event::{Event, LogLevel, LogLine};
 use crate::host::Ear;
 use crate::strerror::strerror;
 use crate::world::Clock;
 pub(crate) use book::LogBook;
+use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The way of bytes that are logged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction {
+    In,
+    Out,
+}
 
 /// Where a node's lines go.
 pub(crate) struct Log {
     print_level: LogLevel,
     prefix: String,
     timestamps: bool,
-    files: Vec<BufWriter<Box<dyn Write + Send>>>,
+    filters: Vec<LogFilter>,
+    files: Vec<LogFile>,
     events: Option<Ear>,
     clock: Clock,
     pub(crate) book: LogBook,
+}
+
+struct LogFile {
+    path: PathBuf,
+    lines: BufWriter<Box<dyn Write + Send>>,
 }
 
 impl Log {
@@ -30,14 +45,21 @@ impl Log {
     /// In lightningd's words, which of them cannot be opened.
     pub(crate) fn open(config: &Config, events: Option<Ear>, clock: Clock) -> Result<Self, String> {
         let open = |path: &PathBuf| {
-            open(path, true).map_err(|error| {
+            let lines = open(path, true).map_err(|error| {
                 format!("lightningd: --log-file={}: Failed to open: {}", path.display(), strerror(&error))
-            })
+            });
+            Ok::<_, String>(LogFile { path: path.clone(), lines: lines? })
         };
+        for file in config.log_filters.iter().filter_map(|filter| filter.file.as_ref()) {
+            if !config.log_files.contains(file) {
+                return Err(format!("lightningd: --log-level: unknown log file {}", file.display()));
+            }
+        }
         Ok(Self {
             print_level: config.log_level,
             prefix: config.log_prefix.clone(),
             timestamps: config.log_timestamps,
+            filters: config.log_filters.clone(),
             files: config.log_files.iter().map(open).collect::<Result<_, _>>()?,
             events,
             book: LogBook::new(clock()),
@@ -51,16 +73,31 @@ impl Log {
     /// In lightningd's words, which of them cannot be opened.
     pub(crate) fn reopen(&mut self, paths: &[PathBuf]) -> Result<(), String> {
         for (file, path) in self.files.iter_mut().zip(paths) {
-            *file = open(path, false).map_err(|error| {
+            file.lines = open(path, false).map_err(|error| {
                 format!("lightningd: failed to reopen log file {}: {}", path.display(), strerror(&error))
             })?;
         }
         Ok(())
     }
 
-    /// Whether lines of `level` are printed.
-    pub(crate) fn prints(&self, level: LogLevel) -> bool {
-        level >= self.print_level
+    /// Whether lines of `level` and of this source are printed in a file, or anywhere.
+    fn prints(&self, level: LogLevel, source: &str, file: Option<&Path>) -> bool {
+        let about = |filter: &&LogFilter| source.contains(&filter.part);
+        let of_file = |filter: &&LogFilter| filter.file.as_deref() == file && file.is_some();
+        let of_all = |filter: &&LogFilter| filter.file.is_none();
+        // What is said of all files comes first, and lets through only what what is said of one file lets through as well.
+        let general = self.filters.iter().filter(of_all).find(about).map(|filter| filter.level);
+        let special = self.filters.iter().filter(of_file).find(about).map(|filter| filter.level);
+        match (general, special) {
+            (None, None) => level >= self.print_level,
+            (general, special) => [general, special].into_iter().flatten().all(|least| level >= least),
+        }
+    }
+
+    /// Whether a line is printed in any file.
+    pub(crate) fn is_printed(&self, level: LogLevel, source: &str) -> bool {
+        self.prints(level, source, None)
+            || self.files.iter().any(|file| self.prints(level, source, Some(&file.path)))
     }
 
     /// Logs one line. Bytes that cannot be printed become `?`, as in `log.c:logv`.
@@ -72,17 +109,7 @@ impl Log {
             source: source.to_owned(),
             text: text.bytes().map(printable).collect(),
         };
-        if self.prints(level) {
-            let time = match self.timestamps {
-                true => format!("{} ", humantime::format_rfc3339_millis(line.time)),
-                false => String::new(),
-            };
-            let printed = format!("{}{time}{line}\n", self.prefix);
-            for file in &mut self.files {
-                // A full disk must not end the node; CLN ignores it as well.
-                drop(file.write_all(printed.as_bytes()));
-            }
-        }
+        self.print(level, source, line.time, |printed| write!(printed, "{line}"));
         self.book.add(line.clone());
         if let Some(events) = &self.events {
             events(Event::Log(line.clone()));
@@ -90,16 +117,61 @@ impl Log {
         line
     }
 
+    /// Whether anybody may want to see every byte.
+    pub(crate) fn wants_bytes(&self) -> bool {
+        let least = self.filters.iter().map(|filter| filter.level).chain([self.print_level]).min();
+        least == Some(LogLevel::Io)
+    }
+
+    /// Writes what has come in or goes out, for those who want to see every byte; in hex.
+    pub(crate) fn bytes(&mut self, source: &str, direction: Direction, bytes: &[u8]) {
+        if self.is_printed(LogLevel::Io, source) {
+            let time = (self.clock)();
+            let direction = match direction {
+                Direction::In => "[IN]",
+                Direction::Out => "[OUT]",
+            };
+            self.print(LogLevel::Io, source, time, |printed| {
+                write!(printed, "{source}: {direction} {}", hex::encode(bytes))
+            });
+        }
+    }
+
+    /// Writes a line to those files that want it.
+    fn print(
+        &mut self,
+        level: LogLevel,
+        source: &str,
+        time: SystemTime,
+        text: impl FnOnce(&mut String) -> fmt::Result,
+    ) {
+        let wants = |file: &LogFile| self.prints(level, source, Some(&file.path));
+        let wanted: Vec<bool> = self.files.iter().map(wants).collect();
+        if !wanted.contains(&true) {
+            return;
+        }
+        let mut printed = self.prefix.clone();
+        if self.timestamps {
+            printed += &format!("{} ", humantime::format_rfc3339_millis(time));
+        }
+        text(&mut printed).expect("a String takes everything");
+        printed.push('\n');
+        for (file, _) in self.files.iter_mut().zip(wanted).filter(|(_, wanted)| *wanted) {
+            // A full disk must not end the node; CLN ignores it as well.
+            drop(file.lines.write_all(printed.as_bytes()));
+        }
+    }
+
     /// Whether the files have every line.
     pub(crate) fn is_written(&self) -> bool {
-        self.files.iter().all(|file| file.buffer().is_empty())
+        self.files.iter().all(|file| file.lines.buffer().is_empty())
     }
 
     /// Gives the files every line; dropping the log does it too.
     pub(crate) fn write(&mut self) {
         for file in &mut self.files {
             // As above.
-            drop(file.flush());
+            drop(file.lines.flush());
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Plugins as child processes. The only module of this crate that spawns.
+//! Plugins as child processes, and the node itself as a daemon. The only module of this crate that spawns.
+
+mod daemon;
 
 use crate::host::{Launch, PluginLauncher, PluginProcess, RunningPlugin};
 use rustix::io::Errno;
@@ -7,6 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
+
+pub use daemon::{complete, start_daemon};
 
 /// Runs a plugin's executable as a child of this process, as lightningd does: pipes on 0 and 1, and the
 /// node's standard error (`ccan/pipecmd`).

@@ -124,7 +124,7 @@ impl State {
         if self.made_secret {
             self.log(LogLevel::Unusual, "hsmd", "HSM: created new hsm_secret file");
         }
-        let path = self.config.network_dir().join("lightningd.sqlite3");
+        let path = self.config.database();
         match Db::open(&path) {
             Ok(db) => {
                 let next_step = schema::next_step(&db);

@@ -10,6 +10,7 @@ use crate::chain::topology::Topology;
 use crate::chain::watch::Watches;
 use crate::channel::Channels;
 use crate::channel::anchorspend::AnchorSpends;
+use crate::command::dev::SlowCommands;
 use crate::command::invoice::InvoiceWaiters;
 use crate::config::Config;
 use crate::db::Db;
@@ -92,6 +93,7 @@ pub(crate) struct State {
     pub(crate) next_invoice_expiry: i64,
     pub(crate) index_waiters: IndexWaiters,
     pub(crate) sendpay_waiters: SendpayWaiters,
+    pub(crate) slow_commands: SlowCommands,
     pub(crate) plans: Plans,
     /// Set when the node is to leave its main loop, after what is being handled, with this exit code
     /// (`lightningd.c:lightningd_exit`).
@@ -155,6 +157,7 @@ impl State {
             next_invoice_expiry: i64::MIN,
             index_waiters: IndexWaiters::default(),
             sendpay_waiters: SendpayWaiters::default(),
+            slow_commands: SlowCommands::default(),
             plans: Plans::default(),
             leave: None,
             shutdown: Shutdown::default(),
@@ -210,6 +213,7 @@ impl State {
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),
             Input::Timer(Timer::HtlcSet(number)) => self.htlc_set_timeout(number),
+            Input::Timer(Timer::SlowCommand(number)) => self.slow_command_done(number),
             Input::Timer(Timer::WaitSendpay(number)) => self.wait_sendpay_timeout(number),
             Input::Failed(exit) => self.exit = Some(exit),
         }

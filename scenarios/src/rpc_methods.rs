@@ -1,7 +1,7 @@
 //! A plugin's methods beyond the call itself: whose ids it sees, `check`, and what is deprecated.
 
 use leyden::event::Direction;
-use leyden::{Mock, Net, Reply, Result};
+use leyden::{Filter, Mock, Net, Reply, Result};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
@@ -165,7 +165,15 @@ async fn call_deprecated(net: &Net) -> Result {
     .await?;
     let listed = l1.rpc("help", json!({})).await?.to_string();
     assert!(listed.contains(r#""new [b]""#) && !listed.contains("DEPRECATED"), "{listed}");
-    Ok(())
+
+    // Nor does a plugin get around that.
+    let redirect = Mock::hook("rpc_command").filters([Filter::Method("new".into())]);
+    let redirect =
+        l1.mount_scoped(redirect.reply(Reply::replace("old", json!([]))).named("redirect")).await?;
+    let error = l1.rpc("new", json!({})).await.expect_err("it is deprecated");
+    assert_eq!(error.code(), -32600, "{error}");
+    assert!(error.headline().contains("redirected to deprecated command 'old'"), "{error}");
+    redirect.finish().await
 }
 
 pub(crate) fn messages() -> Scenario {

@@ -3,6 +3,7 @@
 use leyden_node::config::{Bitcoind, Config};
 use leyden_node::event::{Event, Exit, LogLevel};
 use leyden_node::options::{self, Instead};
+use leyden_node::process::{self, start_daemon};
 use leyden_node::{Host, Node};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -11,6 +12,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+
+/// The last argument of the one that is started as a daemon.
+const DAEMON: &str = "--started-as-daemon";
 
 fn main() -> ExitCode {
     let bitcoind = Bitcoind {
@@ -21,11 +25,23 @@ fn main() -> ExitCode {
     let mut config = Config::new(PathBuf::from("."), Some(bitcoind));
     config.developer = false;
     config.log_level = LogLevel::Info;
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let is_daemon = args.last().is_some_and(|last| last == DAEMON);
+    args.truncate(args.len() - usize::from(is_daemon));
     match options::parse(&mut config, &args) {
         Ok(None) => {}
         Ok(Some(Instead::Version)) => return say(&format!("{}\n", config.profile.version())),
         Err(why) => return complain(&format!("lightningd: {why}")),
+    }
+    if config.daemon && config.log_files.is_empty() {
+        return complain("lightningd: --daemon needs --log-file");
+    }
+    if config.daemon && !is_daemon {
+        args.push(DAEMON.to_owned());
+        return match start_daemon(args) {
+            Ok(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
+            Err(error) => complain(&format!("lightningd: {error}")),
+        };
     }
     match run(config) {
         Ok(exit) => end(&exit),
@@ -47,11 +63,15 @@ fn run(mut config: Config) -> io::Result<Exit> {
     signals.block_on(async {
         let mut hangup = rotates.then(|| signal(SignalKind::hangup())).transpose()?;
         let (exits, mut exit) = mpsc::unbounded_channel();
-        let ear = move |event| {
-            if let Event::Exited(exit) = event {
+        let is_daemon = config.daemon;
+        let ear = move |event| match event {
+            Event::Exited(exit) => {
                 // The receiver lives until this has come.
                 drop(exits.send(exit));
             }
+            // Its starter may have ended meanwhile: it is nobody's daemon then, and goes on.
+            Event::Started { .. } if is_daemon => drop(process::complete()),
+            _ => {}
         };
         let node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
         loop {

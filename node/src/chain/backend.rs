@@ -11,6 +11,7 @@ use bitcoin::{Amount, Denomination};
 use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Envelope, Profile, json};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// For how many blocks fees are estimated, and how. pyln-testing's mock of bitcoind knows just these.
@@ -24,6 +25,11 @@ const DEFAULT_FLOOR: u64 = 1000;
 const MAX_MULTIPLIER: u64 = 10;
 /// bitcoind's code for a transaction that is in the chain already (`RPC_VERIFY_ALREADY_IN_UTXO_SET`).
 const ALREADY_IN_CHAIN: &str = "-27";
+/// bitcoind's code for being not ready yet (`RPC_IN_WARMUP`).
+const IN_WARMUP: &str = "-28";
+/// How long bitcoind may take for that (`wait_and_check_bitcoind`), and how often it is asked.
+const BITCOIND_STARTS: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Serves questions, one after another, until nobody can ask any more.
 pub(crate) async fn run(
@@ -33,6 +39,7 @@ pub(crate) async fn run(
     mailbox: Mailbox,
 ) {
     let client = Client { http: bitreq::Client::new(1), bitcoind, profile };
+    client.wait_for_bitcoind().await;
     while let Some((question, asker)) = questions.recv().await {
         let answer = match client.answer(&question).await {
             Ok(result) => Ok(Ok(result.to_string())),
@@ -181,6 +188,21 @@ impl Client {
             json!({ "blocks": blocks, "feerate": rate.max(floor).min(u32::MAX.into()) })
         });
         json!({ "feerates": known.collect::<Vec<_>>(), "feerate_floor": floor })
+    }
+
+    /// bitcoind may have been started a moment before the node: it is waited for as bcli does. Whoever asks in vain then is told why.
+    async fn wait_for_bitcoind(&self) {
+        let deadline = Instant::now() + BITCOIND_STARTS;
+        loop {
+            let is_ready = match self.call("getnetworkinfo", &json!([])).await {
+                Err(_) => false,
+                Ok(answer) => answer.err().is_none_or(|error| error.code() != Some(IN_WARMUP)),
+            };
+            if is_ready || Instant::now() > deadline {
+                return;
+            }
+            crate::wait::pause(RETRY).await;
+        }
     }
 
     /// One call: the outer error is of the connection, the inner one is bitcoind's. The result is its JSON.

@@ -1,8 +1,8 @@
 //! `help`: the commands, and until v24.08 what they are about (`lightningd/jsonrpc.c:json_help`).
 
 use super::params::{Params, Shape};
-use super::{COMMANDS, Command, Row, find};
-use crate::jsonrpc::RpcRequest;
+use super::{COMMANDS, Command, Row};
+use crate::jsonrpc::{Barred, RpcRequest};
 use crate::state::State;
 use leyden_protocol::deprecation::Deprecated;
 use leyden_protocol::manifest::RpcMethod;
@@ -33,7 +33,7 @@ impl Command for Help {
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let wanted = params.optional_string("command");
         match &wanted {
-            Some(name) if find(name).is_none() && node.plugins.method(name).is_none() => {
+            Some(name) if node.own_command(name).is_none() && node.plugins.method(name).is_none() => {
                 Err(RpcError::new(code::METHOD_NOT_FOUND, node.profile.unknown_to_help(name)))
             }
             _ => Ok(Self { wanted }),
@@ -41,8 +41,14 @@ impl Command for Help {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        if let Some(name) = self.wanted.as_deref().filter(|name| !node.may_call(name, &request.client)) {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Deprecated command {name}")));
+        let barred =
+            self.wanted.as_deref().and_then(|name| Some((name, node.barred(name, &request.client)?)));
+        if let Some((name, barred)) = barred {
+            let why = match barred {
+                Barred::Deprecated => "Deprecated",
+                Barred::ForDevelopers => "Developer-only",
+            };
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("{why} command {name}")));
         }
         let ok = node.deprecated_for(&request.client);
         let shown = |method: &&RpcMethod| node.deprecated_shown(&method.name, &method.deprecated, ok);
@@ -114,6 +120,7 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("delinvoice", "payment", "Forgets an invoice"),
     ("delpay", "payment", "Forgets a payment"),
     ("deprecations", "utility", "Allows deprecated APIs on this connection, or not"),
+    ("dev", "utility", "Serves developers"),
     ("disconnect", "network", "Lets go of a peer"),
     ("feerates", "bitcoin", "Tells what fees are thought to be right"),
     ("getinfo", "utility", "Tells of this node"),

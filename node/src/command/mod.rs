@@ -11,6 +11,7 @@
 //! | [`decode`] | `decode` |
 //! | [`listconfigs`] | `listconfigs` |
 //! | [`setconfig`] | `setconfig` |
+//! | [`dev`] | `dev` |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //! | [`signmessage`] | `signmessage`, `checkmessage` |
 //! | [`makesecret`] | what it is called |
@@ -22,6 +23,7 @@
 pub(crate) mod amount;
 mod datastore;
 pub(crate) mod decode;
+pub(crate) mod dev;
 pub(crate) mod general;
 mod help;
 pub(crate) mod invoice;
@@ -95,6 +97,11 @@ impl Row {
         })
     }
 
+    /// Whether it may be called only with `--developer`.
+    pub(crate) fn is_for_developers(&self) -> bool {
+        self.name == dev::Dev::NAME || self.name.starts_with("dev-")
+    }
+
     /// The parameters, as `help` shows them.
     pub(crate) fn usage(&self) -> String {
         let takes = || self.takes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" ");
@@ -126,6 +133,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<invoice::Createinvoice>(),
     Row::of::<crate::payment::createonion::Createonion>(),
     Row::of::<datastore::Datastore>(),
+    Row::of::<dev::Dev>(),
     Row::of::<crate::channel::fail::DevFail>(),
     Row::of::<crate::channel::fail::DevForgetChannel>(),
     Row::of::<crate::channel::fail::DevSignLastTx>(),
@@ -209,10 +217,14 @@ pub(crate) const COMMANDS: &[Row] = &[
 ];
 
 impl State {
-    /// The command called `name`, if it is the node's to serve: plugins may bring the methods of a Bitcoin backend, and those of bundled plugins
+    /// The command called `name`, if it is the node's to serve: not every release has it, plugins may bring the methods of a Bitcoin backend, and those of bundled plugins
     /// that are disabled.
     pub(crate) fn own_command(&self, name: &str) -> Option<&'static Row> {
-        find(name).filter(|_| self.plugins.method(name).is_none() && !self.is_bundled_away(name))
+        find(name).filter(|_| {
+            self.profile.has_command(name)
+                && self.plugins.method(name).is_none()
+                && !self.is_bundled_away(name)
+        })
     }
 }
 

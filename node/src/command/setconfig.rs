@@ -33,9 +33,6 @@ impl Command for Setconfig {
         &[Param::required("config"), Param::optional("val"), Param::optional("transient")];
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        if !node.profile.listconfigs_tells_sources() {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'setconfig'"));
-        }
         let name = params.string("config")?;
         let entry = node.option(&name).ok_or_else(|| params.wrong("config", "Unknown config option"))?;
         if !entry.is_dynamic() {

@@ -101,7 +101,7 @@ impl State {
     }
 
     /// The request that is to be executed instead; the client's id stays.
-    fn replacement(&self, request: &RpcRequest, replacement: &str) -> Result<RpcRequest, String> {
+    fn replacement(&mut self, request: &RpcRequest, replacement: &str) -> Result<RpcRequest, String> {
         let envelope = Envelope::parse(replacement).ok_or("'replace' must be an object")?;
         let method = envelope.method.ok_or("missing 'method'")?;
         let params = envelope.params.ok_or("missing 'params'")?.to_owned();
@@ -109,6 +109,9 @@ impl State {
         let method = json::bare(method);
         if self.own_command(&method).is_none() && self.plugins.method(&method).is_none() {
             return Err(format!("redirected to unknown method '{method}'"));
+        }
+        if let Some(barred) = self.barred(&method, &request.client) {
+            return Err(format!("redirected to {} command '{method}'", barred.word()));
         }
         if self.profile.rpc_needs_jsonrpc() && envelope.jsonrpc != Some(r#""2.0""#) {
             return Err(r#"jsonrpc: "2.0" must be specified in the request"#.to_owned());

@@ -14,8 +14,10 @@ pub(crate) mod hook;
 pub(crate) mod internal;
 pub(crate) mod socket;
 
+use crate::command::Row;
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId, RpcInput};
+use crate::log::Direction;
 use crate::output::Output;
 use crate::plugin::request::Awaiting;
 use crate::state::State;
@@ -44,6 +46,25 @@ pub(crate) struct RpcRequest {
     pub(crate) method: String,
     /// The parameters, as they were sent.
     pub(crate) params: String,
+}
+
+/// Why a method may not be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// What is deprecated is not allowed here.
+    Deprecated,
+    /// The node runs without `--developer`.
+    ForDevelopers,
+}
+
+impl Barred {
+    /// What lightningd calls it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Deprecated => "deprecated",
+            Self::ForDevelopers => "developer-only",
+        }
+    }
 }
 
 impl State {
@@ -90,6 +111,7 @@ impl State {
     }
 
     fn rpc_request(&mut self, connection: ConnectionId, text: &str) {
+        self.log_rpc(connection, Direction::In, text);
         let request = Envelope::parse(text)
             .ok_or((None, "Expected {} for json command"))
             .and_then(|envelope| RpcRequest::parse(connection, &envelope));
@@ -113,15 +135,24 @@ impl State {
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());
         client.filter = filter.map(Filter::parse).transpose()?.map(Box::new);
-        if !self.may_call(&request.method, &request.client) {
-            let text = format!("Command \"{}\" is deprecated", request.method);
+        if let Some(barred) = self.barred(&request.method, &request.client) {
+            let text = format!("Command \"{}\" is {}", request.method, barred.word());
             return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
         }
         Ok(())
     }
 
+    /// Why a method that is there may not be called, if it may not.
+    pub(crate) fn barred(&mut self, name: &str, client: &Client) -> Option<Barred> {
+        if !self.is_current(name, client) {
+            return Some(Barred::Deprecated);
+        }
+        let is_for_developers = self.own_command(name).is_some_and(Row::is_for_developers);
+        (is_for_developers && !self.config.developer).then_some(Barred::ForDevelopers)
+    }
+
     /// Whether a method is not deprecated, or allowed nevertheless.
-    pub(crate) fn may_call(&mut self, name: &str, client: &Client) -> bool {
+    fn is_current(&mut self, name: &str, client: &Client) -> bool {
         let method = self.plugins.method(name);
         let method =
             method.and_then(|(_, plugin)| plugin.manifest.rpcmethods.iter().find(|one| one.name == name));
@@ -189,7 +220,15 @@ impl State {
         if self.connections.get(client.connection).is_none() {
             return self.log_main(LogLevel::Debug, "Command returned result after jcon close");
         }
+        self.log_rpc(client.connection, Direction::Out, response);
         self.out.push(Output::ToClient(client.connection, response.to_owned()));
+    }
+
+    /// Logs what a client says and hears, if every byte is logged.
+    fn log_rpc(&mut self, connection: ConnectionId, direction: Direction, text: &str) {
+        if self.log.wants_bytes() {
+            self.log.bytes(&format!("jsonrpc#{}", connection.0), direction, text.as_bytes());
+        }
     }
 
     /// Tells a client how its command goes on, if it wanted to know.

@@ -1,7 +1,7 @@
 //! The node's own options, and what each of them sets (`lightningd/options.c:register_opts`).
 
 use super::{Instead, Opt, Shape};
-use crate::config::{Config, PluginChoice};
+use crate::config::{Config, LogFilter, PluginChoice};
 use leyden_bolt::recovery;
 use leyden_protocol::option::boolean;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -45,6 +45,8 @@ pub(crate) const FIRST: &[Opt] = &[
         Ok(())
     })
     .shown(|config| Some(config.always_use_proxy.to_string())),
+    Opt::flag("daemon", "run in the background; return when ready", |config| config.daemon = true),
+    Opt::value("wallet", "the database: sqlite3:// and its path", Shape::Text, wallet),
     Opt::value("recover", "the secret of a lost node: codex32, hex or a mnemonic", Shape::Text, recover),
     Opt::flag("help", "print this", |config| config.help = true),
     Opt::value("rgb", "the colour of the node: six hex digits", Shape::Text, rgb),
@@ -91,8 +93,13 @@ pub(crate) const REST: &[Opt] = &[
         },
     )
     .multi(),
-    Opt::value("log-level", "io, trace, debug, info, unusual or broken", Shape::Text, log_level)
-        .shown(|config| Some(config.log_level.name().to_owned())),
+    Opt::value(
+        "log-level",
+        "io, trace, debug, info, unusual or broken; :source[:file] behind it is about some lines only",
+        Shape::Text,
+        log_level,
+    )
+    .shown(|config| Some(config.log_level.name().to_owned())),
     Opt::value(
         "log-timestamps",
         "begin every line of the log with its time",
@@ -146,6 +153,15 @@ fn conf(config: &mut Config, value: &str) -> Result<(), String> {
 
 fn lightning_dir(config: &mut Config, value: &str) -> Result<(), String> {
     config.lightning_dir = absolute(value)?;
+    Ok(())
+}
+
+fn wallet(config: &mut Config, value: &str) -> Result<(), String> {
+    let path = value.strip_prefix("sqlite3://").ok_or("only sqlite3:// is there")?;
+    if path.contains(':') {
+        return Err("a second database is not kept: use a plugin with db_write".to_owned());
+    }
+    config.wallet = Some(PathBuf::from(path));
     Ok(())
 }
 
@@ -259,7 +275,14 @@ fn disable_plugin(config: &mut Config, value: &str) -> Result<(), String> {
 }
 
 fn log_level(config: &mut Config, value: &str) -> Result<(), String> {
-    config.log_level = value.parse()?;
+    let (level, part) = value.split_once(':').map_or((value, None), |(level, part)| (level, Some(part)));
+    let level = level.parse().map_err(|_| format!("unknown log level {level}"))?;
+    let Some(part) = part else {
+        config.log_level = level;
+        return Ok(());
+    };
+    let (part, file) = part.split_once(':').map_or((part, None), |(part, file)| (part, Some(file)));
+    config.log_filters.push(LogFilter { level, part: part.to_owned(), file: file.map(PathBuf::from) });
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::request::Awaiting;
 use crate::event::LogLevel;
 use crate::host::Launch;
 use crate::input::{PluginId, PluginInput, Timer};
+use crate::log::Direction;
 use crate::output::Output;
 use crate::state::{Phase, State};
 use crate::strerror::strerror;
@@ -88,6 +89,9 @@ impl State {
     pub(crate) fn plugin_frames(&mut self, id: PluginId, bytes: &[u8]) -> Vec<PluginInput> {
         let at_once = self.profile.messages_at_once();
         let Some(plugin) = self.plugins.get_mut(id) else { return Vec::new() };
+        if self.log.wants_bytes() {
+            self.log.bytes(&plugin.log_source(), Direction::In, bytes);
+        }
         plugin.reader.push(bytes);
         let mut inputs = Vec::new();
         loop {

@@ -88,7 +88,7 @@ impl State {
     /// `log` and `warning`, of a line that was just logged.
     pub(crate) fn notify_of_log(&mut self, line: &LogLine) {
         // Lines are many and those who want them few.
-        if self.log.prints(line.level) && !self.subscribers("log").is_empty() {
+        if self.log.is_printed(line.level, &line.source) && !self.subscribers("log").is_empty() {
             self.notify("log", log_fields(line, line.level.name(), true));
         }
         let warning = match line.level {

@@ -65,11 +65,21 @@ impl Bench {
 
     /// The answer to `stop`: behind it the connection ends.
     fn stop(&self) -> String {
-        let mut client = UnixStream::connect(self.path("regtest/lightning-rpc")).unwrap();
-        client.write_all(br#"{"jsonrpc":"2.0","id":"t","method":"stop","params":[]}"#).unwrap();
         let mut reply = String::new();
-        client.read_to_string(&mut reply).unwrap();
+        self.call("stop", "[]").read_to_string(&mut reply).unwrap();
         reply
+    }
+
+    fn call(&self, method: &str, params: &str) -> UnixStream {
+        let mut client = UnixStream::connect(self.path("regtest/lightning-rpc")).unwrap();
+        let request = format!(r#"{{"jsonrpc":"2.0","id":"t","method":"{method}","params":{params}}}"#);
+        client.write_all(request.as_bytes()).unwrap();
+        client
+    }
+
+    /// The answer to a call that does not end the node.
+    fn answer(&self, method: &str, params: &str) -> String {
+        BufReader::new(self.call(method, params)).lines().next().unwrap().unwrap()
     }
 }
 
@@ -186,4 +196,97 @@ async fn its_logs_are_appended_to_and_opened_again_on_sighup() {
     assert_eq!(read(&log), format!("{line}\n"));
     let (time, rest) = line.strip_prefix("one ").unwrap().split_once(' ').unwrap();
     assert_eq!((time.len(), rest), (24, "INFO    lightningd: Started log due to SIGHUP"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_log_can_have_other_levels_for_some_sources_and_in_some_files() {
+    let bench = Bench::new().await;
+    let (all, rpc) = (bench.path("all"), bench.path("rpc"));
+    let files = [&all, &rpc].map(|path| format!("--log-file={}", path.display()));
+    let of_rpc = format!("--log-level=io:jsonrpc:{}", rpc.display());
+    let none_of_others = format!("--log-level=broken:lightningd:{}", rpc.display());
+    let options = [
+        &*files[0],
+        &*files[1],
+        "--log-file=-",
+        "--log-level=info",
+        &*of_rpc,
+        &*none_of_others,
+        "--log-timestamps=false",
+    ];
+    let mut lightningd = bench.start(&options);
+    bench.stop();
+    assert_eq!(lightningd.ended().code(), Some(0));
+    let (all, rpc) = (read(&all), read(&rpc));
+    assert!(all.contains("INFO    lightningd: Server started") && !all.contains("[IN]"), "{all}");
+    let request = hex::encode(r#"{"jsonrpc":"2.0","id":"t","method":"stop","params":[]}"#);
+    assert!(rpc.contains(&format!(": [IN] {request}\n")) && rpc.contains(": [OUT] 7b22"), "{rpc}");
+    assert!(!rpc.contains("lightningd: Server started"), "{rpc}");
+
+    for (option, complaint) in [
+        ("--log-level=loud", "--log-level=loud: unknown log level loud"),
+        ("--log-level=debug:plugin-:/nowhere", "--log-level: unknown log file /nowhere"),
+    ] {
+        let (code, _, stderr) = bench.run(&[option]);
+        assert_eq!((code, stderr), (Some(1), format!("lightningd: {complaint}\n")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fatal_error_ends_it_with_sigabrt_and_a_crash_log() {
+    let bench = Bench::new().await;
+    let mut lightningd = bench.start(&["--developer"]);
+    let _client = bench.call("dev", r#"["crash"]"#);
+    assert_eq!(lightningd.ended().signal(), Some(6));
+    let network_dir = fs::read_dir(bench.path("regtest")).unwrap();
+    let names = network_dir.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().any(|name| name.starts_with("crash.log.")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_a_daemon_it_is_ready_when_its_parent_returns() {
+    let bench = Bench::new().await;
+    let (code, _, stderr) = bench.run(&["--daemon"]);
+    assert_eq!((code, stderr.trim_end()), (Some(1), "lightningd: --daemon needs --log-file"));
+
+    let log_file = format!("--log-file={}", bench.path("log").display());
+    let (code, stdout, stderr) = bench.run(&["--daemon", &log_file]);
+    assert_eq!((code, stdout, stderr), (Some(0), String::new(), String::new()));
+    let pid: i32 = read(&bench.path("lightningd-regtest.pid")).trim_end().parse().unwrap();
+    assert!(rustix::process::getsid(Pid::from_raw(pid)).unwrap() == Pid::from_raw(pid).unwrap());
+    assert!(read(&bench.path("log")).contains("Server started with public key"));
+
+    let second = bench.run(&["--daemon", &log_file]);
+    assert_eq!(second.0, Some(11), "its exit code is that of the daemon: {}", second.2);
+    bench.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_developers_is_refused_without_developer() {
+    let bench = Bench::new().await;
+    let secret = format!(r#"["rhash","{}"]"#, "00".repeat(32));
+    let mut lightningd = bench.start(&[]);
+    let refused =
+        |text: &str| format!(r#"{{"jsonrpc":"2.0","id":"t","error":{{"code":-32601,"message":"{text}"}}}}"#);
+    assert_eq!(bench.answer("dev", &secret), refused(r#"Command \"dev\" is developer-only"#));
+    assert_eq!(bench.answer("help", r#"["dev"]"#), refused("Developer-only command dev"));
+    bench.stop();
+    assert_eq!(lightningd.ended().code(), Some(0));
+
+    let _lightningd = bench.start(&["--developer"]);
+    let rhash = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+    assert!(bench.answer("dev", &secret).contains(&format!(r#""result":{{"rhash":"{rhash}"}}"#)));
+    assert!(bench.answer("dev", r#"{"subcommand":"slowcmd","msec":3}"#).contains(r#""result":{"msec":3}"#));
+    assert!(bench.answer("dev", r#"["nap"]"#).contains("Unknown subcommand 'nap'"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_database_may_be_elsewhere() {
+    let bench = Bench::new().await;
+    let wallet = format!("--wallet=sqlite3://{}", bench.path("elsewhere").display());
+    let _lightningd = bench.start(&[&wallet]);
+    assert!(bench.path("elsewhere").exists() && !bench.path("regtest/lightningd.sqlite3").exists());
+    let (code, _, stderr) = bench.run(&["--wallet=postgres://x"]);
+    let complaint = "lightningd: --wallet=postgres://x: only sqlite3:// is there\n";
+    assert_eq!((code, &*stderr), (Some(1), complaint));
 }

@@ -281,11 +281,15 @@ impl<'a> Reader<'a> {
         elements.into_iter().enumerate().map(topic).collect()
     }
 
-    /// `plugin_hooks_add`.
+    /// `plugin_hooks_add`, which does not look whether it has an array: of an object it sees the names.
     fn hooks(&mut self) -> Result<(), Refusal> {
         let profile = self.registry.profile();
-        for element in self.field("hooks").and_then(json::elements).unwrap_or_default() {
-            let hook = HookRegistration::parse(element, profile)?;
+        let hooks = self.field("hooks").unwrap_or_default();
+        let names = json::members(hooks).unwrap_or_default().into_iter();
+        let names = names.map(|(name, _)| HookRegistration::parse(&format!("\"{name}\""), profile));
+        let elements = json::elements(hooks).unwrap_or_default().into_iter();
+        for hook in names.chain(elements.map(|element| HookRegistration::parse(element, profile))) {
+            let hook = hook?;
             if self.manifest.hooks.iter().any(|other| other.name == hook.name) {
                 return Err(profile.hook_registered_twice(&hook.name).into());
             }

@@ -199,6 +199,12 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
+    /// Whether a command of the embedded node is one of this release.
+    #[must_use]
+    pub fn has_command(self, name: &str) -> bool {
+        name != "setconfig" || self.listconfigs_tells_sources()
+    }
+
     /// Whether `init` calls `--always-use-proxy` by its older name, `use_proxy_always`.
     #[must_use]
     pub const fn has_use_proxy_always(self) -> bool {

@@ -61,6 +61,8 @@ fn v26_06_refuses_in_its_words() {
         (with(r#""subscriptions":["x",5]"#), "result.subscriptions[1] is not a string: '5'"),
         (with(r#""hooks":["nope"]"#), "Unknown hook name nope"),
         (with(r#""hooks":["rpc_command","rpc_command"]"#), "Registered for hook rpc_command multiple times"),
+        // Of an object the names are taken for hooks.
+        (with(r#""hooks":{"nope":{}}"#), "Unknown hook name nope"),
         (with(r#""hooks":[{"name":"db_write","filters":[]}]"#), "Hook db_write does not allow filters"),
     ];
     for (result, expected) in cases {
