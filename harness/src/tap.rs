@@ -191,8 +191,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for TappedStdout<R> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.valve.poll(context, this.recorder.unread());
-        while !this.valve.is_open() {
+        loop {
+            this.valve.poll(context, this.recorder.unread());
+            if this.valve.is_open() {
+                break;
+            }
             if let Some(chunk) = this.valve.take(into.remaining()) {
                 this.recorder.bytes(&chunk);
                 into.put_slice(&chunk);

@@ -101,11 +101,11 @@ async fn fail_and_recover(net: &Net) -> Result {
     })
     .await?;
 
-    let address = l1.rpc("newaddr", json!({})).await?["bech32"].take();
+    let address = l1.rpc("newaddr", json!(["bech32"])).await?["bech32"].take();
     let refused = net.chain_fault("sendrawtransaction").next(1).error(-26, "not this one");
     let error = l1.rpc("withdraw", json!([address, 10_000])).await.expect_err("it is refused");
-    refused.happened().await?;
     assert!(error.headline().contains("not this one"), "{error}");
+    refused.happened().await?;
     l1.rpc("withdraw", json!([address, 10_000])).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Case;
 use super::report::{Played, Report};
-use super::stage::Stage;
+use super::stage::{REFUSER, Stage};
 use crate::backend::Backend;
 use crate::builder::NetBuilder;
 use crate::error::{Error, Result};
@@ -133,7 +133,7 @@ impl BackupDriver {
                 true => Reply::result(json!({"result": "refused"})),
                 false => Reply::cont(),
             };
-            builder = builder.mount("l1", Mock::hook("db_write").reply(answer).named("refuser"));
+            builder = builder.mount("l1", Mock::hook("db_write").reply(answer).named(REFUSER));
         }
         let net = builder.start().await.map_err(|error| {
             Error::plugin(format!("{case}: starting a node with {plugin}")).because(error)

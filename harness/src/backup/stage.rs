@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -16,12 +17,26 @@ use crate::error::{Error, Result};
 use crate::net::Net;
 use crate::node::Node;
 use crate::replica;
+use crate::wait::{eventually, pause};
 
 /// By how many numbers a gap is wider than none.
 const MISSED: u32 = 5;
 
 /// How many transactions an older database lacks, at least: one alone looks like a crash.
 const OLDER_BY: usize = 3;
+
+/// What a node writes that does not live to commit it. Whatever it writes of its own accord, about blocks for example, would be written again.
+const LOST: &str = "lost";
+
+/// How often that is to happen, and how often it is tried: the node may come to another commit first.
+const LOSSES: usize = 2;
+const ATTEMPTS: usize = 8;
+
+/// A node that writes nothing for so long has caught up with the chain, most probably.
+const REST: Duration = Duration::from_millis(30);
+
+/// The plugin that refuses.
+pub(super) const REFUSER: &str = "refuser";
 
 pub(super) struct Stage<'a> {
     net: &'a Net,
@@ -73,23 +88,30 @@ impl<'a> Stage<'a> {
     }
 
     async fn crash_before_commit(&mut self) -> Result {
-        for round in ["one", "two"] {
+        let mut lost = 0;
+        for _ in 0..ATTEMPTS {
+            self.wait_for_rest().await?;
             let crash = self.net.crash(&self.node).at(Commit::nth(1).before())?;
             // Its end is the answer.
-            drop(self.write(&format!("lost {round}")).await);
+            drop(self.write(LOST).await);
             crash.happened().await?;
+            lost += usize::from(self.has_lost_the_write());
             if !self.start().await? {
                 return Ok(());
             }
-            self.write(&format!("kept {round}")).await?;
+            self.write("kept").await?;
+            if lost == LOSSES {
+                break;
+            }
         }
         self.stop_and_compare().await
     }
 
     async fn die_in_db_write(&mut self) -> Result {
         for hook in [Hook::called("db_write"), Hook::answered("db_write")] {
+            self.wait_for_rest().await?;
             let fault = self.net.fault(&self.node, &self.plugin).at(hook)?.die();
-            drop(self.write("lost").await);
+            drop(self.write(LOST).await);
             fault.happened().await?;
             self.node.wait_for_exit().await?;
             if !self.start().await? {
@@ -101,11 +123,33 @@ impl<'a> Stage<'a> {
     }
 
     async fn refuse(&mut self) -> Result {
-        self.refuses.store(true, Ordering::SeqCst);
-        drop(self.write("lost").await);
-        self.node.wait_for_exit().await?;
-        self.refuses.store(false, Ordering::SeqCst);
-        self.run_on().await
+        for _ in 0..ATTEMPTS {
+            self.wait_for_rest().await?;
+            // The other one refuses when this one has kept it: both are asked at once.
+            self.refuses.store(true, Ordering::SeqCst);
+            let refusal = self.net.fault(&self.node, REFUSER).at(Hook::answered("db_write"))?.hold();
+            let refuse = async {
+                refusal.happened().await?;
+                let is_kept =
+                    || async { self.calls().last().is_some_and(|call| call.answer != Answer::None) };
+                eventually(format!("{} has answered", self.plugin), is_kept).await?;
+                refusal.release();
+                self.node.wait_for_exit().await.map(drop)
+            };
+            let (written, refused) = tokio::join!(self.write(LOST), refuse);
+            refused?;
+            drop(written);
+            self.refuses.store(false, Ordering::SeqCst);
+            let is_enough = self.has_lost_the_write();
+            if !self.start().await? {
+                return Ok(());
+            }
+            self.write("kept").await?;
+            if is_enough {
+                break;
+            }
+        }
+        self.stop_and_compare().await
     }
 
     async fn put_back_an_older_database(&mut self) -> Result {
@@ -144,6 +188,23 @@ impl<'a> Stage<'a> {
             self.write("further").await?;
         }
         self.stop_and_compare().await
+    }
+
+    /// Waits until the node writes nothing of its own accord for a while.
+    async fn wait_for_rest(&self) -> Result {
+        let rests = || async {
+            let before = self.calls().len();
+            pause(REST).await;
+            self.calls().len() == before
+        };
+        eventually(format!("{} has nothing to write", self.node.name()), rests).await
+    }
+
+    /// Whether what the plugin was shown last is what the test wanted to be lost, and no transaction of the node's own.
+    fn has_lost_the_write(&self) -> bool {
+        let lost = hex::encode(LOST);
+        let calls = self.calls();
+        calls.last().is_some_and(|call| call.write.writes.iter().any(|write| write.contains(&lost)))
     }
 
     async fn write(&self, text: &str) -> Result {
