@@ -7,6 +7,7 @@ use crate::options::configvar::ConfigVars;
 use leyden_protocol::Profile;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ pub struct Config {
     pub plugin_startup_timeout: Option<Duration>,
     /// `--dev-plugin-shutdown-timeout`: how long plugins may take to exit; default by profile.
     pub plugin_shutdown_timeout: Option<Duration>,
+    /// How many times less time plugins have than the release gives them.
+    pub plugin_timeout_divisor: NonZeroU32,
 }
 
 impl Config {
@@ -130,6 +133,7 @@ impl Config {
             log_timestamps: true,
             plugin_startup_timeout: None,
             plugin_shutdown_timeout: None,
+            plugin_timeout_divisor: NonZeroU32::MIN,
         }
     }
 

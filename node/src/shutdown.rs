@@ -68,7 +68,8 @@ impl State {
                 self.destroy_plugin(id);
             }
         }
-        let after = self.config.plugin_shutdown_timeout.unwrap_or(self.profile.shutdown_timeout());
+        let after =
+            self.config.plugin_shutdown_timeout.unwrap_or(self.shortened(self.profile.shutdown_timeout()));
         self.out.push(Output::SetTimer(Timer::Shutdown, after));
         self.shutdown_may_be_complete();
     }

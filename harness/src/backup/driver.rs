@@ -60,7 +60,7 @@ pub(super) type Restore = Arc<dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sy
 ///         let restored = Command::new("target/debug/my-restore").arg(dir.join("my.backup")).arg(file).status()?;
 ///         restored.success().then_some(()).ok_or(std::io::ErrorKind::InvalidData.into())
 ///     })
-///     .play()
+///     .run()
 ///     .await?;
 /// println!("{report}");
 /// report.check()
@@ -69,7 +69,7 @@ pub(super) type Restore = Arc<dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sy
 ///
 /// A plugin that must be told of a backup before it is first run wants a script around it, which does that: [`Plugin::script`]. Options come too late: the first
 /// `db_write` is before `init`.
-#[must_use = "call `play().await`"]
+#[must_use = "call `run().await`"]
 pub struct BackupDriver {
     make: Make,
     restore: Option<Restore>,
@@ -111,7 +111,7 @@ impl BackupDriver {
     /// # Errors
     /// If a node does otherwise than a case wants it to, for another reason than the plugin's answers. What the plugin does wrong is in the report.
     #[track_caller]
-    pub fn play(self) -> impl Future<Output = Result<Report>> + Send {
+    pub fn run(self) -> impl Future<Output = Result<Report>> + Send {
         let at = Location::caller();
         async move {
             let mut report = Report { plugin: String::new(), cases: Vec::new() };

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// How much of a frame is shown.
 const SHOWN: usize = 300;
 
-/// What [`BackupDriver::play`](super::BackupDriver::play) has seen; printed, a line for each case, and more about what is wrong.
+/// What [`BackupDriver::run`](super::BackupDriver::run) has seen; printed, a line for each case, and more about what is wrong.
 #[derive(Clone, Debug)]
 #[must_use = "call `check()`, which fails if a rule was broken"]
 pub struct Report {

@@ -40,7 +40,7 @@ fn keeper(text: String) -> BackupDriver {
 #[tokio::test]
 async fn a_plugin_that_keeps_the_rules_is_played_through_every_case() {
     on_each_backend(async |backend| {
-        let report = keeper(KEEPER.to_owned()).backend(backend).play().await?;
+        let report = keeper(KEEPER.to_owned()).backend(backend).run().await?;
         report.check()?;
         let cases: Vec<Case> = report.cases.iter().map(|played| played.case).collect();
         assert_eq!(cases, Case::ALL);
@@ -63,7 +63,7 @@ async fn a_plugin_that_keeps_the_rules_is_played_through_every_case() {
 async fn a_plugin_that_accepts_a_lower_number_is_named_with_the_frame_and_the_rule() {
     on_each_backend(async |backend| {
         let text = KEEPER.replace("refuse() { answer '{\"result\":\"refused\"}'; }", "refuse() { keep; }");
-        let report = keeper(text).backend(backend).cases([Case::OlderDatabase]).play().await?;
+        let report = keeper(text).backend(backend).cases([Case::OlderDatabase]).run().await?;
         let (case, breach) = report.breaches().next().expect("it has broken a rule");
         assert_eq!((case, breach.rule), (Case::OlderDatabase, Duty::Halt));
         let error = report.check().unwrap_err();
@@ -94,7 +94,7 @@ async fn a_plugin_that_keeps_the_writes_of_an_uncommitted_number_is_found_by_its
     on_each_backend(async |backend| {
         let text = KEEPER.replace("            drop_last\n", "");
         let cases = [Case::CrashBeforeCommit, Case::RefusedByAnother];
-        let report = keeper(text).backend(backend).cases(cases).play().await?;
+        let report = keeper(text).backend(backend).cases(cases).run().await?;
         let text = report.check().unwrap_err().to_string();
         assert!(text.contains("2 of 2 cases break one"), "{text}");
         assert!(text.contains("a crash between answer and commit: its "), "{text}");
@@ -110,7 +110,7 @@ async fn a_plugin_that_keeps_the_writes_of_an_uncommitted_number_is_found_by_its
 #[tokio::test]
 async fn a_plugin_that_gives_no_answer_is_named() -> leyden::Result {
     let text = KEEPER.replace("            drop_last\n", "            exit 1\n");
-    let report = keeper(text).backend(Backend::Embedded).cases([Case::CrashBeforeCommit]).play().await?;
+    let report = keeper(text).backend(Backend::Embedded).cases([Case::CrashBeforeCommit]).run().await?;
     let text = report.check().unwrap_err().to_string();
     assert!(text.contains("a crash between answer and commit: it did not answer to data_version "), "{text}");
     Ok(())
@@ -135,7 +135,7 @@ async fn a_mock_may_be_the_plugin_and_may_refuse_a_gap() -> leyden::Result {
     };
     let driver = BackupDriver::new(make).backend(Backend::Embedded);
     let saved = move |_: &Path, file: &Path| kept.lock().unwrap().save(file).map_err(std::io::Error::other);
-    let report = driver.restored_by(saved).play().await?;
+    let report = driver.restored_by(saved).run().await?;
     report.check()?;
     let text = report.to_string();
     let gap = text.lines().find(|line| line.contains("a gap")).unwrap_or_default();

@@ -139,6 +139,15 @@ pub(crate) const REST: &[Opt] = &[
             Ok(())
         },
     ),
+    Opt::value(
+        "dev-plugin-timeout-divisor",
+        "give plugins so many times less time than this release does",
+        Shape::Int,
+        |config, value| {
+            config.plugin_timeout_divisor = number(value)?;
+            Ok(())
+        },
+    ),
     Opt::value("bitcoin-rpcconnect", "the address of bitcoind", Shape::Text, bitcoin_rpcconnect),
     Opt::value("bitcoin-rpcport", "the RPC port of bitcoind", Shape::Int, bitcoin_rpcport)
         .shown(|config| Some(config.bitcoind.as_ref()?.rpc.port().to_string())),

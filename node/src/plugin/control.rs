@@ -142,7 +142,10 @@ impl State {
             plugin.stops.push((request.client.clone(), shown));
         }
         if self.notify_shutdown(id) {
-            let after = self.config.plugin_shutdown_timeout.unwrap_or(self.profile.shutdown_timeout());
+            let after = self
+                .config
+                .plugin_shutdown_timeout
+                .unwrap_or(self.shortened(self.profile.shutdown_timeout()));
             self.out.push(Output::SetTimer(Timer::PluginStop(id), after));
         } else {
             self.kill_plugin(id, LogLevel::Info, "stopped by lightningd via RPC");

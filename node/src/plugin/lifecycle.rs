@@ -11,8 +11,14 @@ use crate::state::{Phase, State};
 use crate::strerror::strerror;
 use leyden_protocol::manifest::Refusal;
 use leyden_protocol::{Envelope, Id, json};
+use std::time::Duration;
 
 impl State {
+    /// What plugins have of the time that the release gives them.
+    pub(crate) fn shortened(&self, time: Duration) -> Duration {
+        time / self.config.plugin_timeout_divisor.get()
+    }
+
     /// Runs every plugin that is registered and does not run yet. `cause` is the request that led to it.
     pub(crate) fn launch_plugins(&mut self, cause: Option<&Id>) {
         for id in self.plugins.ids() {
@@ -68,7 +74,8 @@ impl State {
     }
 
     fn set_startup_timer(&mut self, id: PluginId) {
-        let after = self.config.plugin_startup_timeout.unwrap_or(self.profile.startup_timeout());
+        let after =
+            self.config.plugin_startup_timeout.unwrap_or(self.shortened(self.profile.startup_timeout()));
         self.out.push(Output::SetTimer(Timer::PluginStartup(id), after));
     }
 

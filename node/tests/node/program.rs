@@ -4,11 +4,26 @@ use crate::chain::Chain;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
+
+/// A plugin that writes down its `init`.
+const NOTER: &str = r#"#!/bin/sh
+while read -r message; do
+    id=${message#*'"id":'}
+    id=${id%%,*}
+    case $message in
+    *'"getmanifest"'*) result='{"options":[],"rpcmethods":[]}' ;;
+    *'"init"'*) echo "$message" >init && result='{}' ;;
+    *) continue ;;
+    esac
+    echo '{"jsonrpc":"2.0","id":'"$id"',"result":'"$result"'}'
+done
+"#;
 
 /// A directory with the program in it, called `lightningd`.
 struct Bench {
@@ -158,9 +173,15 @@ async fn its_files_are_where_others_look_for_them() {
 async fn its_files_may_have_other_names() {
     let bench = Bench::new().await;
     let pid_file = format!("--pid-file={}", bench.path("pid").display());
-    let options = [&*pid_file, "--rpc-file=rpc", "--log-timestamps=false"];
+    let noter = bench.path("noter");
+    fs::write(&noter, NOTER).unwrap();
+    fs::set_permissions(&noter, fs::Permissions::from_mode(0o755)).unwrap();
+    let plugin = format!("--plugin={}", noter.display());
+    let options = [&*pid_file, "--rpc-file=rpc", "--log-timestamps=false", &*plugin];
     let mut lightningd = bench.start(&options);
     assert_eq!(read(&bench.path("pid")), format!("{}\n", lightningd.child.id()));
+    let init = read(&bench.path("regtest/init"));
+    assert!(init.contains(r#""rpc-file":"rpc""#), "plugins are told of it: {init}");
     assert!(bench.path("regtest/rpc").exists() && !bench.path("regtest/lightning-rpc").exists());
     lightningd.signal(Signal::TERM);
     let rest: Vec<String> = lightningd.log.by_ref().map(Result::unwrap).collect();

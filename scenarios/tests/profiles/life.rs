@@ -5,7 +5,7 @@ use leyden::event::{Direction, EventKind};
 use leyden::{Backend, Mock, Net, Node, Profile, Reply, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A plugin that does nothing.
 const MINIMAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/profiles/minimal.sh");
@@ -38,6 +38,26 @@ pub(crate) async fn env_and_cwd() -> Result {
         .mount(|| Mock::plugin("any"))
         .look(look, [&of("v0.10.1"), &of("v0.10.1"), &of("v23.02.2"), &of("v26.06.6")])
         .await
+}
+
+pub(crate) async fn timeouts() -> Result {
+    // In units of 1.5 seconds, which stand for a minute.
+    let (divisor, minute) = (40, Duration::from_millis(1500));
+    let look = async |_: &Net, node: &Node| {
+        let begun = Instant::now();
+        let minutes = async |mock: Mock| {
+            node.mount(mock).await.expect_err("it has had its time");
+            begun.elapsed().as_millis() / minute.as_millis()
+        };
+        let (silent, idle) = tokio::join!(
+            minutes(Mock::plugin("silent").on_getmanifest(Reply::hang())),
+            minutes(Mock::plugin("idle").on_init(Reply::hang()))
+        );
+        Ok(format!("getmanifest {silent}, init {idle}"))
+    };
+    let (short, long) = ("getmanifest 1, init 1", "getmanifest 2, init 2");
+    let four = Four::new().option("dev-plugin-timeout-divisor", divisor);
+    four.look(look, [short, short, short, long]).await
 }
 
 pub(crate) async fn waits_for_init_replies() -> Result {

@@ -35,7 +35,7 @@ rows! {
     requests: request_id unknown_response_id rpc_without_jsonrpc help_entry amounts;
     manifest: features_key feature_set_keys option_types bool_values flag_default option_name duplicate_option
         duplicate_method method_description method_usage deprecated init_error_reply init_proxy_flag;
-    life: env_and_cwd waits_for_init_replies plugin_path same_plugin_twice plugin_list_entry plugin_stop_text
+    life: env_and_cwd timeouts waits_for_init_replies plugin_path same_plugin_twice plugin_list_entry plugin_stop_text
         plugin_stop_mechanics plugin_start_relative restart_on_changed_file disable_log_level check;
     notifications: notifications_before_init_reply connect disconnect block_added shutdown warning
         custom_notifications star newer_topics balance_snapshot invoice_creation;
