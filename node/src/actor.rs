@@ -213,7 +213,13 @@ impl Actor {
                 Output::AskBackend(question, asker) => drop(self.backend.send((question, asker))),
                 Output::SetTimer(timer, after) => drop(self.timers.insert(timer, Instant::now() + after)),
                 Output::CancelTimer(timer) => drop(self.timers.remove(&timer)),
-                Output::Tell(event) => self.tell(event),
+                Output::Tell(event) => {
+                    // Who waits for that may look into the log.
+                    if matches!(event, Event::Started { .. }) {
+                        self.state.log.write();
+                    }
+                    self.tell(event);
+                }
                 Output::Again(step) => self.queue.push_front(Input::Step(step)),
                 Output::Exit(exit) => return Some(exit),
             }

@@ -43,16 +43,19 @@ pub(crate) async fn env_and_cwd() -> Result {
 pub(crate) async fn timeouts() -> Result {
     // In units of 1.5 seconds, which stand for a minute.
     let (divisor, minute) = (40, Duration::from_millis(1500));
-    let look = async |_: &Net, node: &Node| {
-        let begun = Instant::now();
+    let look = async |net: &Net, node: &Node| {
         let minutes = async |mock: Mock| {
-            node.mount(mock).await.expect_err("it has had its time");
+            let begun = Instant::now();
+            node.mount(mock).await.map(drop).expect_err("it has had its time");
             begun.elapsed().as_millis() / minute.as_millis()
         };
-        let (silent, idle) = tokio::join!(
-            minutes(Mock::plugin("silent").on_getmanifest(Reply::hang())),
-            minutes(Mock::plugin("idle").on_init(Reply::hang()))
-        );
+        // Nobody is sent init while a manifest is waited for.
+        let silent = async {
+            first_told(net, node, "idle", "init").await?;
+            Ok::<_, leyden::Error>(minutes(Mock::plugin("silent").on_getmanifest(Reply::hang())).await)
+        };
+        let (idle, silent) = tokio::join!(minutes(Mock::plugin("idle").on_init(Reply::hang())), silent);
+        let silent = silent?;
         Ok(format!("getmanifest {silent}, init {idle}"))
     };
     let (short, long) = ("getmanifest 1, init 1", "getmanifest 2, init 2");
