@@ -17,7 +17,7 @@ impl Stage<'_> {
         loop {
             let from = self.net.timeline().now();
             self.tend().await?;
-            let seen = match self.view(node).await {
+            let seen = match self.view(node, expected).await {
                 Ok(seen) if seen == expected => return Ok(()),
                 Ok(seen) => format!("{seen:?}"),
                 Err(error) => error.to_string(),
@@ -97,13 +97,18 @@ impl Stage<'_> {
         }
     }
 
-    async fn view(&self, node: &Node) -> Result<Vec<String>> {
+    /// The channels alone, as long as these are not as expected.
+    async fn view(&self, node: &Node, expected: &[&str]) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         let listed = node.rpc("listpeerchannels", json!({})).await?;
+        self.reconnect(node, &listed["channels"]).await;
         for channel in list(&listed["channels"]).iter().filter(|channel| !is_over(channel)) {
             lines.push(self.channel_line(channel));
         }
         lines.sort();
+        if lines.iter().zip(expected).any(|(line, expected)| line != expected) {
+            return Ok(lines);
+        }
         let sent = node.rpc("listsendpays", json!({})).await?;
         let mut payments: Vec<(u64, &Value)> = list(&sent["payments"])
             .iter()

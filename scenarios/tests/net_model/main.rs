@@ -22,17 +22,17 @@ use crate::step::{Fault, Phase, Verdict};
 
 #[test]
 fn net_model_of_two_nodes() {
-    run::property(2, 40);
+    run::property(2, 50);
 }
 
 #[test]
 fn net_model_of_three_nodes() {
-    run::property(3, 40);
+    run::property(3, 35);
 }
 
 #[test]
 fn net_model_of_four_nodes() {
-    run::property(4, 20);
+    run::property(4, 15);
 }
 
 /// A plan with every action in it, which is true.

@@ -206,9 +206,10 @@ impl Model {
                 self.look(node);
             }
         }
-        if fault.is_some() {
+        if let Some(fault) = fault {
             self.plan.push(Action::Disarm);
-            (0..self.nodes).for_each(|node| self.look(node));
+            // It may have crashed only now.
+            self.look(fault.node());
         }
         let (payer, number) = (self.payments[payment].along[0], payment as u64 + 1);
         match self.payments[payment].status {
@@ -288,7 +289,11 @@ impl Model {
         for payment in self.waiting_at(node) {
             self.ask(payment);
         }
-        (0..self.nodes).for_each(|other| self.look(other));
+        for other in 0..self.nodes {
+            if other == node || self.between(node, other).is_some() {
+                self.look(other);
+            }
+        }
         self.count(node);
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Stage<'a> {
     pub(super) judges: BTreeMap<String, Vec<MockPlugin>>,
     /// What the payee has answered to `invoice`, by the number of the payment.
     pub(super) invoices: BTreeMap<u64, Value>,
-    /// What is answered about a payment at a node, however often it is asked.
+    /// What is answered about a payment at a node, however often it is asked in a time of danger.
     pub(super) verdicts: BTreeMap<(String, u64), Reply>,
     /// Calls that were answered: node, place of the judge, number of the call.
     pub(super) answered: BTreeSet<(String, usize, usize)>,
@@ -50,6 +50,8 @@ pub(crate) struct Stage<'a> {
     /// What was mined: the id, and where.
     pub(super) transactions: Vec<(Value, Place)>,
     pub(super) fault: Option<Fault>,
+    /// Since a fault was armed, and until it is disarmed, whoever crashes is started, and links that are cut are made anew.
+    pub(super) is_dangerous: bool,
 }
 
 /// Where a transaction is in the chain.
@@ -74,6 +76,7 @@ impl<'a> Stage<'a> {
             fees_sat: BTreeMap::new(),
             transactions: Vec::new(),
             fault: None,
+            is_dangerous: false,
         }
     }
 
@@ -132,7 +135,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Waits until a node has asked about a payment, and answers; if it asks again, it gets the same answer.
+    /// Waits until a node has asked about a payment, and answers; if it crashes and asks again, it gets the same answer.
     pub(crate) async fn answer(&mut self, node: &Node, payment: u64, reply: Reply) -> Result {
         self.verdicts.insert((node.name().to_owned(), payment), reply);
         let deadline = Deadline::after(self.patience);
@@ -141,6 +144,9 @@ impl<'a> Stage<'a> {
             self.tend().await?;
             let calls = self.calls(node, payment);
             if calls.iter().any(|(judge, nth)| self.is_answered(node, *judge, *nth)) {
+                if !self.is_dangerous {
+                    self.verdicts.clear();
+                }
                 return Ok(());
             }
             let doing = format!("waiting until {} asks about payment {payment}", node.name());
@@ -170,17 +176,25 @@ impl<'a> Stage<'a> {
 
     /// Something happens, once, until [`Stage::disarm`].
     pub(crate) fn arm(&mut self, fault: Fault) {
-        self.fault = Some(fault);
+        (self.fault, self.is_dangerous) = (Some(fault), true);
     }
 
     /// What has not happened by now will not.
     pub(crate) async fn disarm(&mut self) -> Result {
         self.tend().await?;
         match self.fault.take() {
-            Some(Fault::Crash(_, crash)) => crash.disarm(),
+            Some(Fault::Crash(node, crash)) => {
+                let happened = crash.happened();
+                if !crash.disarm() {
+                    happened.await?;
+                    node.start().await?;
+                }
+            }
             Some(Fault::Cut(cut)) => cut.disarm(),
             None => {}
         }
+        self.is_dangerous = false;
+        self.verdicts.clear();
         Ok(())
     }
 
@@ -212,7 +226,7 @@ impl<'a> Stage<'a> {
         Ok(crashed)
     }
 
-    /// Connects who is not connected, and waits until something has happened, or for a moment.
+    /// Waits until something has happened, or for a moment.
     pub(super) async fn wait(
         &mut self,
         from: u64,
@@ -222,19 +236,25 @@ impl<'a> Stage<'a> {
         if deadline.has_passed() {
             return Err(late());
         }
-        for node in &self.nodes {
+        for node in self.nodes.iter().filter(|_| self.is_dangerous) {
             // One that has just crashed is started at the next look.
             let Ok(listed) = node.rpc("listpeerchannels", json!({})).await else { continue };
-            for channel in list(&listed["channels"]) {
-                if !is_over(channel) && channel["peer_connected"] == false {
-                    drop(node.connect(&self.peer(channel)).await);
-                }
-            }
+            self.reconnect(node, &listed["channels"]).await;
         }
         let happens = |event: &Event| (!matches!(event.kind, EventKind::Step(_))).then_some(());
         let timeline = self.net.timeline();
         drop(timeline.wait_for("a change", None, from, Deadline::after(PAUSE), happens).await);
         Ok(())
+    }
+
+    /// Connects a node with the peers of these channels that it has lost.
+    pub(super) async fn reconnect(&self, node: &Node, channels: &Value) {
+        for channel in list(channels) {
+            if !is_over(channel) && channel["peer_connected"] == false {
+                // The peer may be down; it is tried again at the next look.
+                drop(node.connect(&self.peer(channel)).await);
+            }
+        }
     }
 
     /// The calls about a payment: place of the judge, place of the call.

@@ -64,6 +64,18 @@ pub(crate) enum Fault {
     Cut { node: usize, message: &'static str, nth: usize, arrives: bool },
 }
 
+impl Fault {
+    /// Whose fault it is.
+    pub(crate) fn node(&self) -> usize {
+        match self {
+            Self::Commit { node, .. }
+            | Self::Called { node }
+            | Self::Answered { node }
+            | Self::Cut { node, .. } => *node,
+        }
+    }
+}
+
 /// On which side of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -76,7 +88,7 @@ pub(crate) enum Phase {
 pub(crate) fn sequence(nodes: usize) -> impl Strategy<Value = Vec<Step>> {
     let opens = (0..nodes - 1).map(|from| open(Just(from).boxed(), Just(from + 1).boxed()));
     let opens: Vec<_> = opens.collect();
-    (opens, prop::collection::vec(step(nodes), 3..=9))
+    (opens, prop::collection::vec(step(nodes), 3..=7))
         .prop_map(|(opens, steps)| opens.into_iter().chain(steps).collect())
 }
 
