@@ -66,7 +66,8 @@ impl FrameReader {
         let unread = &self.buffer[self.start..];
         match json::scan(unread) {
             Ok((start, end)) => {
-                let frame = String::from_utf8_lossy(&unread[start..end]).into_owned();
+                let frame =
+                    std::str::from_utf8(&unread[start..end]).expect("the scan has seen that").to_owned();
                 self.start += end;
                 self.tried = self.start;
                 Ok(Some(frame))

@@ -99,23 +99,29 @@ fn skip_space(bytes: &[u8], from: usize) -> usize {
 fn string_end(bytes: &[u8], start: usize) -> Result<usize, Unreadable> {
     let mut at = start + 1;
     loop {
-        match *bytes.get(at).ok_or(Unreadable::Incomplete)? {
-            b'"' => return Ok(at + 1),
-            b'\\' => match *bytes.get(at + 1).ok_or(Unreadable::Incomplete)? {
-                b'"' | b'/' | b'\\' | b'b' | b'f' | b'r' | b'n' | b't' => at += 2,
-                b'u' => {
-                    for digit in at + 2..at + 6 {
-                        let digit = bytes.get(digit).ok_or(Unreadable::Incomplete)?;
-                        if !digit.is_ascii_hexdigit() {
-                            return Err(Unreadable::Invalid);
-                        }
-                    }
-                    at += 6;
-                }
-                _ => return Err(Unreadable::Invalid),
-            },
-            _ => at += 1,
+        let plain = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'));
+        at += plain.ok_or(Unreadable::Incomplete)?;
+        if bytes[at] == b'"' {
+            return Ok(at + 1);
         }
+        at = escape_end(bytes, at)?;
+    }
+}
+
+/// The end of the escape that starts at `start`, with its backslash.
+fn escape_end(bytes: &[u8], start: usize) -> Result<usize, Unreadable> {
+    match *bytes.get(start + 1).ok_or(Unreadable::Incomplete)? {
+        b'"' | b'/' | b'\\' | b'b' | b'f' | b'r' | b'n' | b't' => Ok(start + 2),
+        b'u' => {
+            for digit in start + 2..start + 6 {
+                let digit = bytes.get(digit).ok_or(Unreadable::Incomplete)?;
+                if !digit.is_ascii_hexdigit() {
+                    return Err(Unreadable::Invalid);
+                }
+            }
+            Ok(start + 6)
+        }
+        _ => Err(Unreadable::Invalid),
     }
 }
 
@@ -134,55 +140,80 @@ fn primitive_end(bytes: &[u8], start: usize, alone: bool) -> Result<usize, Unrea
 /// The members of an object in the order they were sent. `None` if `text` is not an object.
 #[must_use]
 pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
-    let inside = inside(text, '{', '}')?;
     let mut members = Vec::new();
-    let mut at = 0;
-    while let Some((key, behind)) = next_value(inside, at) {
-        let colon = skip_space(inside.as_bytes(), behind);
-        let (value, behind) = next_value(inside, colon + 1)?;
-        members.push((unquoted(key), value));
-        at = skip_space(inside.as_bytes(), behind) + 1;
-    }
+    each_member(text, |key, value| members.push((key, value)))?;
     Some(members)
 }
 
 /// The value of the first member called `name`, as it was sent.
 #[must_use]
 pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    members(text)?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    let mut found = None;
+    each_member(text, |key, value| {
+        if found.is_none() && key == name {
+            found = Some(value);
+        }
+    })?;
+    found
+}
+
+/// Hands out every member of an object. `None` if `text` is not one whole object, which may show only behind some of them.
+pub(crate) fn each_member<'a>(text: &'a str, mut each: impl FnMut(Cow<'a, str>, &'a str)) -> Option<()> {
+    each_inside(text, (b'{', b'}'), |start| {
+        let bytes = text.as_bytes();
+        stands(bytes, start, b'"')?;
+        let key_end = string_end(bytes, start).ok()?;
+        let colon = skip_space(bytes, key_end);
+        stands(bytes, colon, b':')?;
+        let value = skip_space(bytes, colon + 1);
+        let end = value_end(bytes, value).ok()?;
+        each(unquoted(&text[start..key_end]), &text[value..end]);
+        Some(end)
+    })
 }
 
 /// The elements of an array as they were sent. `None` if `text` is not an array.
 #[must_use]
 pub fn elements(text: &str) -> Option<Vec<&str>> {
-    let inside = inside(text, '[', ']')?;
     let mut elements = Vec::new();
-    let mut at = 0;
-    while let Some((element, behind)) = next_value(inside, at) {
-        elements.push(element);
-        at = skip_space(inside.as_bytes(), behind) + 1;
-    }
+    each_inside(text, (b'[', b']'), |start| {
+        let end = value_end(text.as_bytes(), start).ok()?;
+        elements.push(&text[start..end]);
+        Some(end)
+    })?;
     Some(elements)
 }
 
-/// What stands between the brackets of `text`, which must be one whole value.
-fn inside(text: &str, open: char, close: char) -> Option<&str> {
-    let (start, end) = scan(text.as_bytes()).ok()?;
-    if skip_space(text.as_bytes(), end) != text.len() {
-        return None;
+/// Goes from comma to comma through `text`, which must be one whole value in these brackets; `item` says where the one ends that
+/// starts at a place.
+fn each_inside(
+    text: &str,
+    (open, close): (u8, u8),
+    mut item: impl FnMut(usize) -> Option<usize>,
+) -> Option<()> {
+    let bytes = text.as_bytes();
+    let start = skip_space(bytes, 0);
+    stands(bytes, start, open)?;
+    let mut at = skip_space(bytes, start + 1);
+    if stands(bytes, at, close).is_none() {
+        loop {
+            at = skip_space(bytes, item(at)?);
+            if stands(bytes, at, close).is_some() {
+                break;
+            }
+            stands(bytes, at, b',')?;
+            at = skip_space(bytes, at + 1);
+        }
     }
-    text[start..end].strip_prefix(open)?.strip_suffix(close)
+    (skip_space(bytes, at + 1) == bytes.len()).then_some(())
 }
 
-/// The value behind `at`, and where it ends.
-fn next_value(text: &str, at: usize) -> Option<(&str, usize)> {
-    let start = skip_space(text.as_bytes(), at);
-    let end = value_end(text.as_bytes(), start).ok()?;
-    Some((&text[start..end], end))
+fn stands(bytes: &[u8], at: usize, byte: u8) -> Option<()> {
+    (bytes.get(at) == Some(&byte)).then_some(())
 }
 
 fn unquoted(key: &str) -> Cow<'_, str> {
-    if key.contains('\\') { Cow::Owned(bare(key)) } else { Cow::Borrowed(key.trim_matches('"')) }
+    if key.contains('\\') { Cow::Owned(bare(key)) } else { Cow::Borrowed(content(key)) }
 }
 
 /// The content of a JSON string. `None` if `text` is something else.
@@ -264,9 +295,20 @@ mod tests {
     fn what_more_can_mend_is_not_invalid() {
         for text in ["{", r#"{"a"#, r#"{"a":"#, r#"{"a":-"#, r#"["\u00"#, "[1", ""] {
             assert_eq!(scan(text.as_bytes()), Err(Unreadable::Incomplete), "{text}");
+            assert_eq!((members(text), elements(text)), (None, None), "{text}");
         }
         for text in ["}", "{]", r#"{"a" 1}"#, "[1,]", r#"{"a":1,}"#, r#"["\x"]"#, "[x]", r#"{1:2}"#] {
             assert_eq!(scan(text.as_bytes()), Err(Unreadable::Invalid), "{text}");
+            assert_eq!((members(text), elements(text)), (None, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_value_is_no_part_of_it() {
+        for text in
+            [r#"{"a":1}{}"#, "{} x", r#"{"a":1,"b"}"#, r#"{"a":{} "b":2}"#, "[1][2]", r#"["1" "2"]"#, "[1]]"]
+        {
+            assert_eq!((members(text), elements(text)), (None, None), "{text}");
         }
     }
 

@@ -33,7 +33,7 @@ impl<'a> Envelope<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut envelope =
             Envelope { text, jsonrpc: None, id: None, method: None, params: None, result: None, error: None };
-        for (name, value) in json::members(text)? {
+        json::each_member(text, |name, value| {
             let slot = match &*name {
                 "jsonrpc" => &mut envelope.jsonrpc,
                 "id" => &mut envelope.id,
@@ -41,10 +41,10 @@ impl<'a> Envelope<'a> {
                 "params" => &mut envelope.params,
                 "result" => &mut envelope.result,
                 "error" => &mut envelope.error,
-                _ => continue,
+                _ => return,
             };
             slot.get_or_insert(value);
-        }
+        })?;
         Some(envelope)
     }
 
