@@ -25,13 +25,14 @@ use crate::plugin::lifecycle::launched;
 use crate::plugin::stdio::{self, PluginLink};
 use crate::state::State;
 use crate::strerror::strerror;
+use crate::wait::Alarm;
 use leyden_protocol::frame::TERMINATOR;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// How long nothing happens before the log's last lines go to its files. To write each as it comes takes longer
+/// How long the log's last lines may wait for their way to its files. To write each as it comes takes longer
 /// than anything else about a hook; the host's ear hears them at once.
 const LOG_REST: Duration = Duration::from_millis(5);
 
@@ -44,6 +45,9 @@ pub(crate) struct Actor {
     /// Inputs that come before those in `inbox`.
     queue: VecDeque<Input>,
     timers: BTreeMap<Timer, Instant>,
+    /// When the log is to be written, if there is something to be written.
+    log_due: Option<Instant>,
+    alarm: Alarm,
     plugins: BTreeMap<PluginId, PluginLink>,
     plugin_tasks: Vec<JoinHandle<()>>,
     clients: ConnectionSource<String>,
@@ -86,6 +90,8 @@ impl Actor {
             inbox,
             queue: VecDeque::from([Input::Start]),
             timers: BTreeMap::new(),
+            log_due: None,
+            alarm: Alarm::default(),
             plugins: BTreeMap::new(),
             plugin_tasks: Vec::new(),
             clients: ConnectionSource::new(0),
@@ -147,25 +153,35 @@ impl Actor {
             return Some(input);
         }
         let next = self.timers.iter().min_by_key(|(_, due)| **due).map(|(timer, due)| (*timer, *due));
-        let Some((timer, due)) = next else { return self.receive().await };
-        match crate::wait::until(due, self.receive()).await {
-            Some(input) => input,
-            None => {
-                self.timers.remove(&timer);
-                Some(Input::Timer(timer))
+        if let Some(input) = self.receive(next.map(|(_, due)| due)).await {
+            return Some(input);
+        }
+        let (timer, _) = next?;
+        self.timers.remove(&timer);
+        Some(Input::Timer(timer))
+    }
+
+    /// The next input from outside, if there is one before `due`. Meanwhile the log is written to its files.
+    async fn receive(&mut self, due: Option<Instant>) -> Option<Input> {
+        loop {
+            let log_due = self.log_due();
+            let first = [due, log_due].into_iter().flatten().min();
+            if let Some(input) = self.alarm.until(first, self.inbox.recv()).await {
+                return input;
             }
+            if first != log_due {
+                return None;
+            }
+            self.state.log.write();
         }
     }
 
-    /// The next input from outside. When none has come for a while, the log is written to its files.
-    async fn receive(&mut self) -> Option<Input> {
-        if !self.state.log.is_written() {
-            match crate::wait::until(Instant::now() + LOG_REST, self.inbox.recv()).await {
-                Some(input) => return input,
-                None => self.state.log.write(),
-            }
-        }
-        self.inbox.recv().await
+    fn log_due(&mut self) -> Option<Instant> {
+        self.log_due = match self.state.log.is_written() {
+            true => None,
+            false => self.log_due.or_else(|| Some(Instant::now() + LOG_REST)),
+        };
+        self.log_due
     }
 
     /// Does what the input asked for. `Some` ends the node.

@@ -93,6 +93,18 @@ impl LogLevel {
             Self::Broken => "broken",
         }
     }
+
+    /// The first column of a log file, with what parts it from the next.
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Io => "IO      ",
+            Self::Trace => "TRACE   ",
+            Self::Debug => "DEBUG   ",
+            Self::Info => "INFO    ",
+            Self::Unusual => "UNUSUAL ",
+            Self::Broken => "**BROKEN** ",
+        }
+    }
 }
 
 impl FromStr for LogLevel {
@@ -119,10 +131,8 @@ impl FromStr for LogLevel {
 impl fmt::Display for LogLine {
     /// As it stands in the log file, without its time.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            LogLevel::Broken => "**BROKEN**".to_owned(),
-            level => level.name().to_ascii_uppercase(),
-        };
-        write!(formatter, "{level:<7} {}: {}", self.source, self.text)
+        [self.level.column(), &self.source, ": ", &self.text]
+            .iter()
+            .try_for_each(|part| formatter.write_str(part))
     }
 }

@@ -8,6 +8,7 @@ use crate::event::Exit;
 use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::message::RpcError;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A plugin, by order of registration. Numbers are not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,8 +56,10 @@ pub(crate) enum PluginInput {
     Frame {
         /// The value.
         frame: String,
-        /// Everything that was unread when it was cut off, itself included: lightningd quotes that.
-        unread: String,
+        /// Everything that was unread when the first of its batch was cut off.
+        unread: Arc<str>,
+        /// Where it begins there: lightningd quotes all from there on.
+        start: usize,
     },
     /// It wrote so many of them at once that others must have their turn.
     Many(usize),

@@ -102,14 +102,9 @@ impl Log {
 
     /// Logs one line. Bytes that cannot be printed become `?`, as in `log.c:logv`.
     pub(crate) fn line(&mut self, level: LogLevel, source: &str, text: &str) -> LogLine {
-        let printable = |byte: u8| if (0x20..=0x7e).contains(&byte) { byte as char } else { '?' };
-        let line = LogLine {
-            time: (self.clock)(),
-            level,
-            source: source.to_owned(),
-            text: text.bytes().map(printable).collect(),
-        };
-        self.print(level, source, line.time, |printed| write!(printed, "{line}"));
+        let time = (self.clock)();
+        let line = LogLine { time, level, source: source.to_owned(), text: printable(text) };
+        self.print(level, source, time, |printed| write!(printed, "{line}"));
         self.book.add(line.clone());
         if let Some(events) = &self.events {
             events(Event::Log(line.clone()));
@@ -152,7 +147,8 @@ impl Log {
         }
         let mut printed = self.prefix.clone();
         if self.timestamps {
-            printed += &format!("{} ", humantime::format_rfc3339_millis(time));
+            write!(printed, "{} ", humantime::format_rfc3339_millis(time))
+                .expect("a String takes everything");
         }
         text(&mut printed).expect("a String takes everything");
         printed.push('\n');
@@ -174,6 +170,14 @@ impl Log {
             drop(file.lines.flush());
         }
     }
+}
+
+fn printable(text: &str) -> String {
+    let is_printable = |byte: &u8| (0x20..=0x7e).contains(byte);
+    if text.as_bytes().iter().all(is_printable) {
+        return text.to_owned();
+    }
+    text.bytes().map(|byte| if is_printable(&byte) { byte as char } else { '?' }).collect()
 }
 
 /// Opens one file; `apart` writes some empty lines behind what is in it.

@@ -63,7 +63,7 @@ impl Actor {
         }
         while !waiting.is_empty() {
             // Whoever turns the switch also puts something into the inbox.
-            let input = self.receive().await.ok_or(End::Dead(Death::Killed))?;
+            let input = self.receive(None).await.ok_or(End::Dead(Death::Killed))?;
             if let Some(death) = self.switch.turned() {
                 return Err(End::Dead(death));
             }

@@ -72,15 +72,18 @@ async fn serve(
     let (mut from_client, mut to_client) = stream.into_split();
     let reading = async {
         let mut reader = FrameReader::new();
-        let mut chunk = vec![0; CHUNK];
-        while let Ok(length @ 1..) = from_client.read(&mut chunk).await {
-            reader.push(&chunk[..length]);
+        let mut chunk = Vec::with_capacity(CHUNK);
+        while let Ok(1..) = from_client.read_buf(&mut chunk).await {
+            reader.push(&chunk);
+            chunk.clear();
             while let Some(input) = next_input(&mut reader) {
                 let ends = matches!(input, RpcInput::NotJson(_));
                 mailbox.send(Input::Rpc(id, input));
                 if ends {
                     // Read on, but only to see it hang up.
-                    while let Ok(1..) = from_client.read(&mut chunk).await {}
+                    while let Ok(1..) = from_client.read_buf(&mut chunk).await {
+                        chunk.clear();
+                    }
                     break;
                 }
             }

@@ -47,7 +47,9 @@ impl State {
 
     /// Whether this method belongs to a bundled plugin that does not run.
     pub(crate) fn is_bundled_away(&self, method: &str) -> bool {
-        path_of(method).is_some_and(|path| self.is_away(&path))
+        // Nearly always none is away, and this is asked of every command.
+        let none_away = !self.plugins.cleared && self.plugins.disabled.is_empty();
+        !none_away && path_of(method).is_some_and(|path| self.is_away(&path))
     }
 
     fn is_away(&self, bundled: &Path) -> bool {

@@ -11,6 +11,7 @@ use crate::state::{Phase, State};
 use crate::strerror::strerror;
 use leyden_protocol::manifest::Refusal;
 use leyden_protocol::{Envelope, Id, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl State {
@@ -85,7 +86,7 @@ impl State {
             PluginInput::Launched(result) => self.plugin_launched(id, result),
             // The actor has them cut into messages, so that each is a transaction.
             PluginInput::Bytes(_) => {}
-            PluginInput::Frame { frame, unread } => self.plugin_frame(id, &frame, &unread),
+            PluginInput::Frame { frame, unread, start } => self.plugin_frame(id, &frame, &unread[start..]),
             PluginInput::Many(messages) => self.plugin_flooding(id, messages),
             PluginInput::NotJson(unread) => self.plugin_not_json(id, &unread),
             PluginInput::Closed => self.plugin_closed(id),
@@ -100,19 +101,22 @@ impl State {
             self.log.bytes(&plugin.log_source(), Direction::In, bytes);
         }
         plugin.reader.push(bytes);
+        let length = plugin.reader.unread().len();
+        let unread: Arc<str> = String::from_utf8_lossy(plugin.reader.unread()).into();
         let mut inputs = Vec::new();
         loop {
-            let unread = String::from_utf8_lossy(plugin.reader.unread()).into_owned();
+            // What was read is JSON, and of the same length here.
+            let start = length - plugin.reader.unread().len();
             match plugin.reader.next_frame() {
                 Ok(Some(frame)) => {
-                    inputs.push(PluginInput::Frame { frame, unread });
+                    inputs.push(PluginInput::Frame { frame, unread: Arc::clone(&unread), start });
                     if Some(inputs.len()) == at_once {
                         inputs.push(PluginInput::Many(inputs.len()));
                     }
                 }
                 Ok(None) => return inputs,
                 Err(_) => {
-                    inputs.push(PluginInput::NotJson(unread));
+                    inputs.push(PluginInput::NotJson(unread[start..].to_owned()));
                     return inputs;
                 }
             }
