@@ -8,6 +8,7 @@
 
 mod contest;
 mod crash;
+mod event_loop;
 mod memory;
 mod node;
 mod payment;

@@ -98,8 +98,12 @@ impl Client {
     /// A client that will call `method` without parameters.
     pub(crate) fn connect(socket: &Path, method: &str) -> leyden::Result<Self> {
         let request = format!(r#"{{"jsonrpc":"2.0","id":"bench","method":"{method}","params":{{}}}}"#);
-        let stream = UnixStream::connect(socket)?;
-        Ok(Self { stream, request: request.into_bytes(), answer: Vec::new() })
+        Ok(Self::over(UnixStream::connect(socket)?, request.into_bytes()))
+    }
+
+    /// A client at the end of a socket.
+    pub(crate) fn over(stream: UnixStream, request: Vec<u8>) -> Self {
+        Self { stream, request, answer: Vec::new() }
     }
 
     /// Calls and waits for the answer.
@@ -109,11 +113,16 @@ impl Client {
     }
 }
 
+/// Whether a message is complete.
+pub(crate) fn ends(message: &[u8]) -> bool {
+    message.ends_with(END)
+}
+
 /// Reads one message, up to its empty line.
 pub(crate) fn read_message(from: &mut impl Read, message: &mut Vec<u8>) -> leyden::Result {
     message.clear();
     let mut chunk = [0; 16 * 1024];
-    while !message.ends_with(END) {
+    while !ends(message) {
         match from.read(&mut chunk)? {
             0 => return Err(leyden::Error::node("reading a message").came("the other end has hung up")),
             length => message.extend_from_slice(&chunk[..length]),

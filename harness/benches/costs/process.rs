@@ -42,7 +42,13 @@ pub(crate) fn script(role: &[&str]) -> leyden::Result<String> {
 /// A child with pipes.
 pub(crate) struct Running {
     child: Child,
-    pub(crate) stdin: Option<ChildStdin>,
+    /// `None` once somebody else has them.
+    pipes: Option<Pipes>,
+}
+
+/// The two pipes of a child.
+pub(crate) struct Pipes {
+    pub(crate) stdin: ChildStdin,
     pub(crate) stdout: BufReader<ChildStdout>,
 }
 
@@ -56,14 +62,25 @@ impl Running {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout.expect("it was asked for")) })
+        let stdin = child.stdin.take().expect("it was asked for");
+        let stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
+        Ok(Self { child, pipes: Some(Pipes { stdin, stdout }) })
+    }
+
+    /// Its pipes.
+    pub(crate) fn pipes(&mut self) -> &mut Pipes {
+        self.pipes.as_mut().expect("nobody else has them")
+    }
+
+    /// Its pipes, for somebody else.
+    pub(crate) fn take_pipes(&mut self) -> Pipes {
+        self.pipes.take().expect("nobody else has them")
     }
 
     /// Waits for its next line.
     pub(crate) fn line(&mut self) -> leyden::Result<String> {
         let mut line = String::new();
-        match self.stdout.read_line(&mut line)? {
+        match self.pipes().stdout.read_line(&mut line)? {
             0 => Err(leyden::Error::test("reading what a child says").came("it has ended")),
             _ => Ok(line.trim_end().to_owned()),
         }
@@ -71,8 +88,9 @@ impl Running {
 
     /// Closes its standard input, which ends it, and waits for that.
     pub(crate) fn end(mut self) -> leyden::Result {
-        drop(self.stdin.take());
+        let stdout = self.pipes.take().map(|pipes| pipes.stdout);
         let status = self.child.wait()?;
+        drop(stdout);
         if status.success() {
             return Ok(());
         }

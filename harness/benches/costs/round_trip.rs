@@ -1,8 +1,12 @@
 //! A node and a plugin, to and fro, against the same bytes between two bare pipes and an equal child.
 //!
-//! What a hook costs is what a command with the hook takes longer than the same command on a node without.
+//! What a hook costs is what a command with the hook takes longer than the same command on a node without. The floor under it is what an
+//! event loop takes that only passes the same bytes on, without a look at them: it has to wait for its client and for its child at once,
+//! while the bare echo waits for its child alone, in `read`. That floor is about 1.8 times the echo where all run on one core
+//! (`taskset -c 0`), which is the way to compare two builds; on idle cores it is 2 to 6 times, because they are woken for each other.
 
 use crate::contest::{self, Effort, take_turns, timed};
+use crate::event_loop::EventLoop;
 use crate::node::{Client, read_message};
 use crate::process::{Running, script};
 use leyden::event::{Direction, EventKind};
@@ -47,7 +51,10 @@ fn measure(net: &Net, effort: Effort) -> leyden::Result {
     }
     let mut hook_echo = Echo::of(net, &l1, "hooked")?;
     let mut method_echo = Echo::of(net, &l3, "mirror")?;
-    let [hook, without, echo, passed, passed_echo] = take_turns(
+    let mut far_child = Running::start(&["plugin", "{}"])?;
+    let mut through = EventLoop::start(hook_echo.request.clone(), Some(far_child.take_pipes()))?;
+    let mut back = EventLoop::start(hook_echo.request.clone(), None)?;
+    let [hook, without, echo, passed, passed_echo, through_loop, back_from_loop] = take_turns(
         effort.of(ROUNDS),
         effort.of(REPEATS),
         [
@@ -56,11 +63,20 @@ fn measure(net: &Net, effort: Effort) -> leyden::Result {
             &mut || Ok(timed(|| hook_echo.call())?.0),
             &mut || Ok(timed(|| method.call())?.0),
             &mut || Ok(timed(|| method_echo.call())?.0),
+            &mut || Ok(timed(|| through.client.call())?.0),
+            &mut || Ok(timed(|| back.client.call())?.0),
         ],
     )?;
     contest::compare("a hook round trip", &hook.without(&without), "the bare pipe echo", &echo);
+    let bare = through_loop.without(&back_from_loop);
+    contest::compare("the same of an event loop", &bare, "the bare pipe echo", &echo);
+    contest::compare("a hook round trip", &hook.without(&without), "the same of an event loop", &bare);
     contest::compare("a method of a plugin", &passed, "the bare pipe echo", &passed_echo);
     contest::compare("a command of the node", &without, "the bare pipe echo", &echo);
+    contest::compare("an event loop's answer", &back_from_loop, "the bare pipe echo", &echo);
+    through.end()?;
+    back.end()?;
+    far_child.end()?;
     hook_echo.child.end()?;
     method_echo.child.end()
 }
@@ -89,9 +105,9 @@ impl Echo {
     }
 
     fn call(&mut self) -> leyden::Result {
-        let stdin = self.child.stdin.as_mut().expect("it is closed only at the end");
-        stdin.write_all(&self.request)?;
-        read_message(&mut self.child.stdout, &mut self.answer)
+        let pipes = self.child.pipes();
+        pipes.stdin.write_all(&self.request)?;
+        read_message(&mut pipes.stdout, &mut self.answer)
     }
 }
 
