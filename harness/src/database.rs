@@ -20,10 +20,12 @@ pub(crate) fn query(file: &Path, sql: &str) -> Result<Vec<Map<String, Value>>> {
     rows.collect()
 }
 
-/// Changes the number of the last transaction.
+/// Changes the number of the last transaction. lightningd counts in 32 bits with a sign: it does not find a greater one again.
 pub(crate) fn set_data_version(file: &Path, data_version: u32) -> Result<()> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    database.execute("UPDATE vars SET intval = ? WHERE name = 'data_version'", [data_version]).map(drop)
+    database
+        .execute("UPDATE vars SET intval = ? WHERE name = 'data_version'", [data_version.cast_signed()])
+        .map(drop)
 }
 
 /// The number of the last transaction.
