@@ -27,7 +27,7 @@ pub(super) fn builder(args: &DemoArgs, backend: Backend) -> Result<NetBuilder> {
         .plugin("l1", doorman)
         .mount("l1", ear())
         .mount("l2", prompter());
-    if let Some(profile) = args.release_profile {
+    if let Some(profile) = args.net.release_profile {
         builder = builder.profile(profile);
     }
     Ok(if args.keep { builder.keep() } else { builder })

@@ -66,14 +66,14 @@ struct Played {
 /// If the net does not start.
 #[tokio::main]
 async fn play(args: &DemoArgs) -> Result<Played> {
-    let backend = args.backend()?;
+    let backend = args.net.backend()?;
     check(backend, args)?;
     let began = Instant::now();
     let net = cast::builder(args, backend)?.start().await?;
     let nodes: [Node; 3] = net.nodes();
     let sequence = Sequence { timeline: net.timeline().clone(), nodes: nodes.into(), full: args.full };
     let (mut ledger, run_dir) = (Ledger::default(), net.run_dir().to_owned());
-    let profile = args.release_profile.unwrap_or_default();
+    let profile = args.net.release_profile.unwrap_or_default();
     let scene = scene::play(&net, profile, &mut ledger).await;
     let finished = finish(net, &mut ledger).await;
     Ok(Played { backend, scene, finished, ledger, sequence, run_dir, took: began.elapsed() })
@@ -86,7 +86,7 @@ fn check(backend: Backend, args: &DemoArgs) -> Result {
         return Err(error.advice("set LIGHTNINGD_EXE, or use --backend embedded"));
     }
     match backend.lacks(Capability::AnyProfile) {
-        Some(reason) if args.release_profile.is_some() => {
+        Some(reason) if args.net.release_profile.is_some() => {
             Err(Error::test("choosing a --release-profile").came(reason).advice("leave the option out"))
         }
         _ => Ok(()),
