@@ -20,6 +20,9 @@ const SEQUENCES: u32 = 200;
 /// So many use a bitcoind: on regtest, blocks are soon worth nothing.
 const PER_BITCOIND: usize = 40;
 
+/// So many blocks that no node sees the last sequence's: one that is killed while it catches up begins a block earlier the next time.
+const BETWEEN_SEQUENCES: u32 = 12;
+
 /// To find a short sequence that fails is worth so much, of which each attempt may take a part.
 const SHRINKING: Duration = Duration::from_secs(60);
 
