@@ -301,10 +301,8 @@ impl NetBuilder {
                 plan.plugins.insert(0, (Behind::Mock(Box::new(chain.clone().into())), at));
             }
             let backend = plan.backend.unwrap_or(backend);
-            let lease = match backend {
-                Backend::Lightningd => Some(PortLease::take(&surroundings.settings)?),
-                Backend::Embedded => None,
-            };
+            // Of those that the system gives away, another process may have it when the node starts again.
+            let lease = PortLease::take(&surroundings.settings)?;
             let crash = CrashRules::new(&plan.name, backend, &surroundings.timeline);
             let config = NodeConfig {
                 dir: node_dir(run_dir, &plan.name)?,
@@ -320,7 +318,7 @@ impl NetBuilder {
                 options: plan.options,
                 wire: WireRules::default(),
                 crash,
-                port: lease.as_ref().map(PortLease::port),
+                port: lease.port(),
             };
             let node = Node::new(backend, surroundings.clone(), config, plan.rules, lease, replicate);
             for (behind, at) in plan.plugins {

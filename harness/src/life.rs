@@ -59,7 +59,6 @@ impl Node {
         let wait =
             self.timeline().wait_for(&format!("{name} to start"), Some(name), from, self.deadline(), started);
         let (id, port) = wait.at(at).await?;
-        self.0.config.lock().unwrap_or_else(PoisonError::into_inner).port = Some(port);
         let mut life = self.life();
         (life.id, life.port) = (id, port);
         Ok(())

@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     life: Mutex<Life>,
     /// Where the next [`Node::wait_for_log`] begins.
     log_cursor: AtomicU64,
-    _lease: Option<PortLease>,
+    _lease: PortLease,
 }
 
 /// What a test allows a node, beyond what is usual.
@@ -78,7 +78,7 @@ impl Node {
         surroundings: Surroundings,
         config: NodeConfig,
         rules: Rules,
-        lease: Option<PortLease>,
+        lease: PortLease,
         replicate: bool,
     ) -> Self {
         let shadow = replicate.then(|| Shadow::of(database_in(&config.dir)));

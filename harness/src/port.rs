@@ -1,4 +1,4 @@
-//! A TCP port on loopback for a program that cannot choose its own and tell: lightningd's `--addr`.
+//! A TCP port on loopback for a node, which must find it free again whenever it starts: lightningd's `--addr`.
 //!
 //! The port lies outside the range from which the system takes ephemeral ports, so no outgoing connection can have it. Two nets
 //! do not get the same one: each holds a lock on a file of that number. Programs that know nothing of the locks are noticed by binding.

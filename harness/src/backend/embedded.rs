@@ -76,8 +76,7 @@ fn node_config(given: NodeConfig) -> Result<Config> {
 
 /// The part of a real lightningd's command line that an embedded node needs.
 fn arguments(config: &NodeConfig) -> Vec<String> {
-    // A node that has started before keeps its port, which other nodes know.
-    let addr = format!("127.0.0.1:{}", config.port.unwrap_or(0));
+    let addr = format!("127.0.0.1:{}", config.port);
     let mut defaults: Vec<(&str, Value)> = vec![
         ("developer", Value::Null),
         ("lightning-dir", config.dir.display().to_string().into()),

@@ -49,10 +49,7 @@ pub(super) fn start(config: NodeConfig, surroundings: &Surroundings) -> Result<B
             .came(format!("the backend is lightningd, and {} is of one release", exe.display()))
             .advice("use Backend::Embedded for other releases"));
     }
-    let port = match config.port {
-        Some(port) => port,
-        None => return Err(Error::node(format!("starting {} without a port of its own", config.name))),
-    };
+    let port = config.port;
     // The file may be there from an earlier start: lightningd appends.
     let log = LogTail::open(&config.dir.join("log"))?;
     let launch = Launch::new("lightningd", exe, &config.dir).args(arguments(&config, port)?);

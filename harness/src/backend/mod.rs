@@ -155,8 +155,8 @@ pub(crate) struct NodeConfig {
     pub(crate) wire: WireRules,
     /// Where the test wants it to crash.
     pub(crate) crash: CrashRules,
-    /// The port that it must take; an embedded node chooses one when it starts for the first time.
-    pub(crate) port: Option<u16>,
+    /// The port that it must take.
+    pub(crate) port: u16,
 }
 
 /// A plugin with which a node starts.

@@ -155,7 +155,8 @@ fn arm(fault: &Fault, net: &Net, nodes: &[Node]) -> Result<stage::Fault> {
         Fault::Answered { node } => crash(node, Hook::answered("htlc_accepted").into()),
         Fault::Cut { node, message, nth, arrives } => {
             let rule = nodes[*node].outgoing(message)?.nth(*nth);
-            Ok(stage::Fault::Cut(if *arrives { rule.cut_after() } else { rule.cut() }))
+            let cut = if *arrives { rule.cut_after() } else { rule.cut() };
+            Ok(stage::Fault::Cut(nodes[*node].clone(), cut))
         }
     }
 }
@@ -263,7 +264,8 @@ impl fmt::Display for InRust<'_> {
             Fault::Answered { node } => crash(node, "Hook::answered(\"htlc_accepted\")".to_owned()),
             Fault::Cut { node, message, nth, arrives } => {
                 let cut = if *arrives { "cut_after" } else { "cut" };
-                write!(f, "Fault::Cut(l{}.outgoing(\"{message}\")?.nth({nth}).{cut}())", node + 1)
+                let node = format!("l{}", node + 1);
+                write!(f, "Fault::Cut({node}.clone(), {node}.outgoing(\"{message}\")?.nth({nth}).{cut}())")
             }
         }
     }

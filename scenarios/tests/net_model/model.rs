@@ -209,7 +209,7 @@ impl Model {
         if let Some(fault) = fault {
             self.plan.push(Action::Disarm);
             // It may have crashed only now.
-            self.look(fault.node());
+            self.look_around(fault.node());
         }
         let (payer, number) = (self.payments[payment].along[0], payment as u64 + 1);
         match self.payments[payment].status {
@@ -289,11 +289,7 @@ impl Model {
         for payment in self.waiting_at(node) {
             self.ask(payment);
         }
-        for other in 0..self.nodes {
-            if other == node || self.between(node, other).is_some() {
-                self.look(other);
-            }
-        }
+        self.look_around(node);
         self.count(node);
     }
 

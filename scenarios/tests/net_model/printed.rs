@@ -30,8 +30,9 @@ async fn a_sequence_of_the_net_model() -> Result {
     stage.asked(&l2, &[(1, 1..=3)]).await?;
     l1.restart().await?;
     stage.sees(&l1, &["with l2: 298999500 msat", "payment 1: complete"]).await?;
+    stage.sees(&l2, &["with l1: 201000500 msat", "invoice 1: paid"]).await?;
     stage.invoice(2, &l1, 2_000_000.msat()).await?;
-    stage.arm(Fault::Cut(l1.outgoing("revoke_and_ack")?.nth(1).cut_after()));
+    stage.arm(Fault::Cut(l1.clone(), l1.outgoing("revoke_and_ack")?.nth(1).cut_after()));
     stage.send(2, &[&l2, &l1], 2_000_000.msat()).await?;
     stage.answer(&l1, 2, Reply::fail("2002")).await?;
     stage.sees(&l2, &["with l1: 201000500 msat", "payment 2: failed", "invoice 1: paid"]).await?;
@@ -40,6 +41,7 @@ async fn a_sequence_of_the_net_model() -> Result {
     l2.kill().await?;
     l2.start().await?;
     stage.sees(&l2, &["with l1: 201000500 msat", "payment 2: failed", "invoice 1: paid"]).await?;
+    stage.sees(&l1, &["with l2: 298999500 msat", "payment 1: complete", "invoice 2: unpaid"]).await?;
     stage.invoice(3, &l2, 3_000_000.msat()).await?;
     stage.arm(Fault::Crash(l2.clone(), net.crash(&l2).at(Hook::called("htlc_accepted"))?));
     stage.send(3, &[&l1, &l2], 3_000_000.msat()).await?;
@@ -52,6 +54,7 @@ async fn a_sequence_of_the_net_model() -> Result {
     net.generate_block(2).await?;
     stage.reorg(2, 1).await?;
     stage.sees(&l2, &["with l1: 204000500 msat", "payment 2: failed", "invoice 1: paid", "invoice 3: unpaid"]).await?;
+    stage.sees(&l1, &["with l2: 295999500 msat", "payment 1: complete", "payment 3: complete", "invoice 2: unpaid"]).await?;
     stage.close(&l1, &l2, &l1).await?;
     stage.owns(&l1, 1_296_000.sat()).await?;
     stage.owns(&l2, 204_000.sat()).await?;

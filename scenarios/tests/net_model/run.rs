@@ -89,6 +89,9 @@ impl Theatre {
                 (self.runtime.block_on(Net::builder().start()).expect("a bitcoind"), 0)
             }
         };
+        // Names decide keys: what other nodes have left in the mempool would be taken for these nodes' own.
+        let buried = ground.bitcoind().generate_block(BETWEEN_SEQUENCES).into_future();
+        self.runtime.block_on(buried).expect("bitcoind mines");
         let net = self
             .runtime
             .block_on(self.net(&ground))

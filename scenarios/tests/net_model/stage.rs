@@ -29,7 +29,7 @@ pub(crate) fn judge() -> Mock {
 /// What is to happen to the net at some point.
 pub(crate) enum Fault {
     Crash(Node, Crash),
-    Cut(Struck),
+    Cut(Node, Struck),
 }
 
 /// A net that is played on. Payments have numbers; a payment's preimage is its number.
@@ -132,6 +132,22 @@ impl<'a> Stage<'a> {
             if known["payments"] != json!([]) {
                 return Ok(());
             }
+            self.are_connected(along[0], along[1]).await?;
+        }
+    }
+
+    /// Waits until one node may use its channel with the other again.
+    async fn are_connected(&mut self, node: &Node, peer: &Node) -> Result {
+        let deadline = Deadline::after(self.patience);
+        loop {
+            let from = self.net.timeline().now();
+            let channel = self.channel(node, peer).await?;
+            if channel["reestablished"] == true {
+                return Ok(());
+            }
+            let error =
+                || Error::node(format!("{} and {}", node.name(), peer.name())).came("they do not connect");
+            self.wait(from, deadline, error).await?;
         }
     }
 
@@ -170,7 +186,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Ends the connection between two nodes. It is made anew.
-    pub(crate) async fn disconnect(&mut self, node: &Node, peer: &Node) -> Result {
+    pub(crate) async fn disconnect(&self, node: &Node, peer: &Node) -> Result {
         node.rpc("disconnect", json!({"id": peer.id(), "force": true})).await.map(drop)
     }
 
@@ -190,7 +206,13 @@ impl<'a> Stage<'a> {
                     node.start().await?;
                 }
             }
-            Some(Fault::Cut(cut)) => cut.disarm(),
+            Some(Fault::Cut(node, cut)) => {
+                // The connection that ends with the message may still be ending.
+                for peer in self.nodes.iter().filter(|_| cut.has_happened()) {
+                    drop(self.disconnect(&node, peer).await);
+                }
+                cut.disarm();
+            }
             None => {}
         }
         self.is_dangerous = false;

@@ -9,6 +9,16 @@ impl Model {
         self.plan.push(Action::Sees { node, lines: self.said[node].clone() });
     }
 
+    /// A node may have lost its connections: it makes them anew, and then its peers have them too.
+    pub(super) fn look_around(&mut self, node: usize) {
+        self.look(node);
+        for peer in (0..self.nodes).filter(|peer| *peer != node) {
+            if self.between(node, peer).is_some() {
+                self.look(peer);
+            }
+        }
+    }
+
     pub(super) fn count(&mut self, node: usize) {
         let times = self.asked[node].iter().map(|(payment, (least, most))| (*payment, *least, *most));
         self.plan.push(Action::Asked { node, times: times.collect() });
