@@ -127,9 +127,10 @@ impl Crash {
         self.fired.borrow().is_some()
     }
 
-    /// Lets the node live. Gives `false` if it had come to the point before.
-    pub fn disarm(self) -> bool {
-        self.node.crash_rules().disarm(self.id)
+    /// Lets the node live. If it has come to the point already, this is given back, to await what [`happened`](Self::happened).
+    pub fn disarm(self) -> Option<Self> {
+        let was_armed = self.node.crash_rules().disarm(self.id);
+        (!was_armed).then_some(self)
     }
 }
 

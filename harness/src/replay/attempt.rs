@@ -80,17 +80,10 @@ impl Replay<'_> {
             crashed = crash.happened() => crashed.map(|_| None),
             ended = self.end(invoice) => ended.map(Some),
         };
-        match ended {
-            Ok(Some(end)) if !crash.has_happened() => {
-                crash.disarm();
-                return Ok(end);
-            }
-            Err(error) if !crash.has_happened() => {
-                crash.disarm();
-                return Err(error);
-            }
+        match crash.disarm() {
+            None => return ended.map(|end| end.expect("the crash has not happened")),
             // Whoever waited for the end may have heard first of that of the node.
-            _ => drop(crash.happened().await?),
+            Some(crash) => drop(crash.happened().await?),
         }
         self.node.start().await?;
         self.reconnect().await?;

@@ -70,7 +70,8 @@ async fn a_crash_that_nobody_awaits_is_no_complaint_and_one_that_never_comes_is(
     l1.wait_for_exit().await?;
     assert!(crash.has_happened());
     l1.start().await?;
-    net.crash(&l1).at(Hook::called("custommsg"))?.disarm();
+    assert!(crash.disarm().is_some(), "it has happened");
+    assert!(net.crash(&l1).at(Hook::called("custommsg"))?.disarm().is_none());
 
     let crash = net.crash(&l2).at(Commit::nth(3).before())?;
     l2.rpc("datastore", json!({"key": ["k"], "string": "v"})).await?;
@@ -94,7 +95,7 @@ async fn a_wait_for_a_crash_ends_when_the_node_does() -> Result {
     let headline = error.headline();
     assert!(headline.contains("l1 to crash when custommsg is answered for the time 2"), "{error}");
     assert!(error.to_string().contains("0 of 2 have come"), "{error}");
-    crash.disarm();
+    assert!(crash.disarm().is_none());
     net.finish().await
 }
 

@@ -200,9 +200,9 @@ impl<'a> Stage<'a> {
         self.tend().await?;
         match self.fault.take() {
             Some(Fault::Crash(node, crash)) => {
-                let happened = crash.happened();
-                if !crash.disarm() {
-                    happened.await?;
+                // It may have come since it was looked after.
+                if let Some(crash) = crash.disarm() {
+                    crash.happened().await?;
                     node.start().await?;
                 }
             }
