@@ -10,9 +10,14 @@ pub(crate) async fn until<T>(due: Instant, work: impl Future<Output = T>) -> Opt
     tokio::time::timeout_at(due.into(), work).await.ok()
 }
 
+/// Waits for `work`, but not longer than this: `None` if it has not come by then.
+pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    until(Instant::now() + time, work).await
+}
+
 /// Lets so much time pass.
 pub(crate) async fn pause(time: Duration) {
-    until(Instant::now() + time, std::future::pending::<()>()).await;
+    within(time, std::future::pending::<()>()).await;
 }
 
 /// Wakes somebody who waits again and again, mostly up to the same time: it is set only when that changes, for to set it takes longer

@@ -11,7 +11,7 @@ use bitcoin::{Amount, Denomination};
 use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Envelope, Profile, json};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// For how many blocks fees are estimated, and how. pyln-testing's mock of bitcoind knows just these.
@@ -192,16 +192,18 @@ impl Client {
 
     /// bitcoind may have been started a moment before the node: it is waited for as bcli does. Whoever asks in vain then is told why.
     async fn wait_for_bitcoind(&self) {
-        let deadline = Instant::now() + BITCOIND_STARTS;
-        loop {
-            let is_ready = match self.call("getnetworkinfo", &json!([])).await {
-                Err(_) => false,
-                Ok(answer) => answer.err().is_none_or(|error| error.code() != Some(IN_WARMUP)),
-            };
-            if is_ready || Instant::now() > deadline {
-                return;
+        let is_there = async {
+            while !self.is_ready().await {
+                crate::wait::pause(RETRY).await;
             }
-            crate::wait::pause(RETRY).await;
+        };
+        crate::wait::within(BITCOIND_STARTS, is_there).await;
+    }
+
+    async fn is_ready(&self) -> bool {
+        match self.call("getnetworkinfo", &json!([])).await {
+            Err(_) => false,
+            Ok(answer) => answer.err().is_none_or(|error| error.code() != Some(IN_WARMUP)),
         }
     }
 

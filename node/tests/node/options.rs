@@ -53,8 +53,9 @@ done
         path.canonicalize().expect("it is there")
     }
 
-    /// What `<name>.init` says of the node. Older releases do not wait for plugins to read it.
-    async fn configuration(&self, name: &str) -> Value {
+    /// What a node with this command line tells `<name>` of itself, as `<name>.init` says. Older releases do not wait for plugins to read it.
+    async fn configuration(&self, name: &str, args: &[&str]) -> Value {
+        let Ok(_node) = self.run(args).await else { panic!("{args:?} must start") };
         let path = self.path().join(format!("regtest/{name}.init"));
         let written = async {
             loop {
@@ -70,8 +71,13 @@ done
         found
     }
 
-    /// Starts a node with this command line; `None` if it runs, and else how it ended.
+    /// How a node with this command line ended; `None` if it started.
     async fn start(&self, args: &[&str]) -> Option<Exit> {
+        self.run(args).await.err()
+    }
+
+    /// A node with this command line once it has started, or how it ended.
+    async fn run(&self, args: &[&str]) -> Result<Node, Exit> {
         let bitcoind = Bitcoind {
             rpc: Chain::new().serve().await,
             user: "user".to_owned(),
@@ -83,12 +89,12 @@ done
         options::parse(&mut config, &args).expect("the node knows its own options");
         let (sender, mut events) = mpsc::unbounded_channel();
         let ear = move |event| drop(sender.send(event));
-        let _node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
+        let node = Node::start(config, Host { events: Some(Arc::new(ear)), ..Host::default() });
         let outcome = async {
             loop {
                 match events.recv().await {
-                    Some(Event::Started { .. }) => return None,
-                    Some(Event::Exited(exit)) => return Some(exit),
+                    Some(Event::Started { .. }) => return Ok(node),
+                    Some(Event::Exited(exit)) => return Err(exit),
                     Some(Event::Log(_) | Event::DbWrite { .. }) => {}
                     None => panic!("a node tells of its end"),
                 }
@@ -197,18 +203,15 @@ async fn help_fails_with_a_plugin_that_fails() {
 async fn init_tells_of_the_proxy_in_the_release_s_words() {
     let place = Place::new();
     let plugin = plugin_arg(&place.plugin("told", &json!({ "options": [], "rpcmethods": [] })));
-    assert_eq!(place.start(&[&plugin]).await, None);
-    let without = place.configuration("told").await;
+    let without = place.configuration("told", &[&plugin]).await;
     let proxy = ["--proxy=[::1]:9999", "--always-use-proxy=yes", &plugin];
-    assert_eq!(place.start(&proxy).await, None);
-    let with = place.configuration("told").await;
+    let with = place.configuration("told", &proxy).await;
     assert_eq!(with["proxy"], json!({ "type": "ipv6", "address": "::1", "port": 9999 }));
     assert_eq!((&with["torv3-enabled"], &with["always_use_proxy"]), (&json!(true), &json!(true)));
     for member in ["proxy", "torv3-enabled", "always_use_proxy"] {
         assert_eq!(without.get(member), None);
     }
     let old = [&proxy[..], &["--release-profile=v0.10"]].concat();
-    assert_eq!(place.start(&old).await, None);
-    let old = place.configuration("told").await;
+    let old = place.configuration("told", &old).await;
     assert_eq!((&old["use_proxy_always"], old.get("always_use_proxy")), (&json!(true), None));
 }
