@@ -54,7 +54,7 @@ macro_rules! every_scenario {
                 funding_reorganised closing_reorganised;
             deadlines: deadlines;
             raised_fees: fees_raised;
-            wallet: wallet_withdraw wallet_psbts wallet_reorg;
+            wallet: wallet_withdraw wallet_psbts psbt_versions wallet_reorg;
             crash: crash_at_hook crash_before_commit;
             plugin_faults: plugin_faults chain_faults;
             db_write: db_write db_write_refused db_write_versions;

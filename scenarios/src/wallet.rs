@@ -241,3 +241,35 @@ async fn turn_back(net: &Net) -> Result {
     assert_eq!(moves["chainmoves"].as_array().map(Vec::len), Some(1), "nothing is told twice");
     Ok(())
 }
+
+pub(crate) fn psbt_versions() -> Scenario {
+    Scenario::new(
+        "PSBTs of version 2 are taken as those of version 0, and each can be made of the other",
+        || Net::builder().nodes(["l1"]),
+        |net| Box::pin(change_versions(net)),
+    )
+}
+
+async fn change_versions(net: &Net) -> Result {
+    let [l1] = net.nodes();
+    net.fundwallet(&l1, 1_000_000.sat()).await?;
+    let params = json!({"satoshi": 0, "feerate": "1000perkw", "startweight": 1000, "excess_as_change": true});
+    let funded = l1.rpc("fundpsbt", params).await?["psbt"].take();
+    let in_version = async |psbt: &Value, version: u32| -> Result<Value> {
+        Ok(l1.rpc("setpsbtversion", json!([psbt, version])).await?["psbt"].take())
+    };
+    let second = in_version(&funded, 2).await?;
+    // It begins with the version of the transaction, and not with the transaction.
+    assert!(second.as_str().is_some_and(|text| text.starts_with("cHNidP8BAgQCAAAAAQM")), "{second}");
+    assert_eq!(in_version(&second, 0).await?, funded);
+    assert_eq!(in_version(&second, 2).await?, second);
+    let error = l1.rpc("setpsbtversion", json!([funded, 1])).await.expect_err("there is no version 1");
+    assert!(error.code() == -32602 && error.headline().contains("Could not set PSBT version"), "{error}");
+
+    let signed = l1.rpc("signpsbt", json!([second])).await?["signed_psbt"].take();
+    assert_eq!(in_version(&signed, 2).await?, signed, "it stays in its version");
+    let sent = l1.rpc("sendpsbt", json!([signed])).await?;
+    net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
+    assert_eq!(sent["txid"].as_str().map(str::len), Some(64));
+    Ok(())
+}

@@ -196,6 +196,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::payment::sendonion::Sendonion>(),
     Row::of::<crate::payment::sendpay::Sendpay>(),
     Row::of::<setconfig::Setconfig>(),
+    Row::of::<crate::wallet::psbt_version::Setpsbtversion>(),
     Row::of::<invoice::Signinvoice>(),
     Row::of::<signmessage::Signmessage>(),
     Row::of::<crate::wallet::sign::Signpsbt>(),

@@ -10,7 +10,7 @@
 //! | [`boost`] | outputs that raise the fee of what has inputs of its own | `wallet/wallet.c` |
 //! | [`param`] | amounts, addresses and outpoints as clients write them | `common/json_param.c` |
 //! | [`fund`] | transactions that the wallet pays for | `plugins/txprepare.c` |
-//! | [`psbt`], [`sign`] | PSBTs, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
+//! | [`psbt`], [`psbt_version`], [`sign`] | PSBTs, `setpsbtversion`, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
 //! | [`fundpsbt`], [`addpsbt`] | `fundpsbt`, `utxopsbt`, `addpsbtoutput`, `addpsbtinput` | `wallet/reservation.c` |
 //! | [`withdraw`], [`txprepare`], [`prepare`] | `withdraw`, `multiwithdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
 //! | [`listfunds`] | `listfunds` | `wallet/walletrpc.c` |
@@ -26,6 +26,7 @@ pub(crate) mod output;
 pub(crate) mod param;
 pub(crate) mod prepare;
 pub(crate) mod psbt;
+pub(crate) mod psbt_version;
 pub(crate) mod reservation;
 mod scan;
 pub(crate) mod select;

@@ -1,7 +1,7 @@
-//! PSBTs (BIP 174): what clients send, and inputs for outputs of the wallet. Version 0 only, as lightningd gives them
-//! out; BIP 370's version 2 is not understood.
+//! PSBTs (BIP 174): what clients send, and inputs for outputs of the wallet.
 
 use super::output::WalletOutput;
+use super::psbt_version::{self, PsbtVersion};
 use crate::command::params::Params;
 use crate::state::State;
 use bitcoin::absolute::LockTime;
@@ -24,8 +24,13 @@ pub(crate) fn empty(locktime: LockTime) -> Psbt {
 
 /// A required parameter.
 pub(crate) fn param(params: &Params, name: &str) -> Result<Psbt, RpcError> {
+    param_of_version(params, name).map(|(psbt, _)| psbt)
+}
+
+/// A required parameter, and in which version it was given.
+pub(super) fn param_of_version(params: &Params, name: &str) -> Result<(Psbt, PsbtVersion), RpcError> {
     let text = params.required_raw(name).map(json::content)?;
-    text.parse().map_err(|_| params.wrong(name, "Expected a PSBT"))
+    psbt_version::read(text).ok_or_else(|| params.wrong(name, "Expected a PSBT"))
 }
 
 /// An optional parameter.
@@ -57,7 +62,8 @@ pub(super) fn is_external(output: &Output) -> bool {
 /// A PSBT that a command has answered.
 pub(super) fn answered(result: &serde_json::Value, name: &str) -> Result<Psbt, RpcError> {
     let text = crate::jsonrpc::internal::text(result, name)?;
-    text.parse().map_err(|_| RpcError::new(code::LIGHTNINGD, format!("Unparsable {name}: '{text}'")))
+    let read = psbt_version::read(text).map(|(psbt, _)| psbt);
+    read.ok_or_else(|| RpcError::new(code::LIGHTNINGD, format!("Unparsable {name}: '{text}'")))
 }
 
 impl State {

@@ -2,6 +2,7 @@
 
 use super::output::WalletOutput;
 use super::psbt::{self, txout};
+use super::psbt_version::{self, PsbtVersion};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
@@ -125,6 +126,7 @@ pub(crate) fn finalize(psbt: &mut Psbt) -> Option<Transaction> {
 /// `signpsbt psbt [signonly]`.
 pub(crate) struct Signpsbt {
     psbt: Psbt,
+    version: PsbtVersion,
     inputs: Vec<(usize, WalletOutput)>,
 }
 
@@ -133,7 +135,7 @@ impl Command for Signpsbt {
     const TAKES: &'static [Shape] = &[Shape::required("psbt"), Shape::optional("signonly")];
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let psbt = psbt::param(params, "psbt")?;
+        let (psbt, version) = psbt::param_of_version(params, "psbt")?;
         let only = places(params, psbt.inputs.len())?;
         let mut inputs = Vec::new();
         for (place, input) in psbt.unsigned_tx.input.iter().enumerate() {
@@ -159,12 +161,13 @@ impl Command for Signpsbt {
                         is no need to sign it.";
             return Err(RpcError::new(code::LIGHTNINGD, text));
         }
-        Ok(Self { psbt, inputs })
+        Ok(Self { psbt, version, inputs })
     }
 
     fn run(mut self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         node.sign_inputs(&mut self.psbt, &self.inputs);
-        node.reply(&request.client, &json!({ "signed_psbt": self.psbt.to_string() }));
+        let signed = psbt_version::write(&self.psbt, self.version);
+        node.reply(&request.client, &json!({ "signed_psbt": signed }));
         Ok(())
     }
 }
