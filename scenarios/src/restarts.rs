@@ -239,6 +239,12 @@ pub(crate) fn parts_resumed() -> Scenario {
     )
 }
 
+/// Waits until a node may use its channel with a peer again: that comes a little after the connection.
+async fn is_reestablished(node: &Node, peer: &Node) -> Result {
+    let doing = format!("{} uses its channel with {} again", node.name(), peer.name());
+    leyden::eventually(doing, async || Ok(node.channel(peer).await?["reestablished"] == true)).await
+}
+
 async fn complete(net: &Net) -> Result {
     let [l1, l2] = net.nodes();
     let invoice = l2.rpc("invoice", json!([1_000_000, "parts", "parts"])).await?;
@@ -257,6 +263,7 @@ async fn complete(net: &Net) -> Result {
     heard(net, "l2", "watcher", "htlc_accepted", 2).await?;
     l1.start().await?;
     net.connect(&l1, &l2).await?;
+    is_reestablished(&l1, &l2).await?;
     l1.rpc("sendpay", part(2)).await?;
     for partid in [1, 2] {
         let params = json!({"payment_hash": invoice["payment_hash"], "partid": partid, "groupid": 1});
