@@ -27,6 +27,7 @@ pub(crate) struct Alarm(Option<(Instant, Pin<Box<Sleep>>)>);
 
 impl Alarm {
     /// As [`until`]; without a time for as long as it takes.
+    #[expect(clippy::disallowed_methods, reason = "the module that waits by the clock")]
     pub(crate) async fn until<T>(
         &mut self,
         due: Option<Instant>,

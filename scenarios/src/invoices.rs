@@ -174,12 +174,12 @@ async fn show_the_way(net: &Net) -> Result {
         "fee_proportional_millionths": 10,
         "cltv_expiry_delta": 6,
     }]]);
-    let over = json!({"exposeprivatechannels": [channel["short_channel_id"]]});
-    for (label, exposed) in
-        [("unless", json!({})), ("all", json!({"exposeprivatechannels": true})), ("this", over)]
-    {
+    let over = json!([channel["short_channel_id"]]);
+    for (label, exposed) in [("unless", Value::Null), ("all", json!(true)), ("this", over)] {
         let mut asked = json!({"amount_msat": 1_000_000, "label": label, "description": "d"});
-        asked.as_object_mut().zip(exposed.as_object()).map(|(asked, exposed)| asked.extend(exposed.clone()));
+        if !exposed.is_null() {
+            asked["exposeprivatechannels"] = exposed;
+        }
         let made = l3.rpc("invoice", asked).await?;
         let decoded = l1.rpc("decode", json!([made["bolt11"]])).await?;
         assert_eq!(decoded["routes"], way, "{label}");

@@ -49,12 +49,12 @@ impl Case {
 
     /// Which of these numbers, shown one after the other, is the case; pragmas are none of them.
     pub(super) fn index_in(self, shown: &[u32]) -> Option<usize> {
-        let pairs = || shown.windows(2).enumerate().map(|(index, pair)| (index + 1, pair[0], pair[1]));
+        let pairs = shown.windows(2).enumerate().map(|(index, pair)| (index + 1, pair[0], pair[1]));
         let is_it = |&(_, last, new): &(usize, u32, u32)| match self {
             Self::Wrap => (last, new) == (u32::MAX, 0),
             other => Rules::behind(last).duty_of(new) == other.duty(),
         };
-        pairs().filter(is_it).map(|(index, ..)| index).last()
+        pairs.filter(is_it).map(|(index, ..)| index).next_back()
     }
 }
 

@@ -50,7 +50,7 @@ impl Preparation {
     }
 
     /// Whoever prepares it knows that it pays others.
-    pub(super) fn to_others(self) -> Self {
+    pub(super) fn for_others(self) -> Self {
         Self { to_others: true, ..self }
     }
 

@@ -43,12 +43,12 @@ impl Command for Withdraw {
         let script = param::optional_address(params, "destination")?.unwrap_or_default();
         let value = param::sat_or_all(params, "satoshi")?;
         let outputs = (vec![output(script, value)], (value == Value::All).then_some(0));
-        Preparation::new(params, node, outputs).map(|prepared| Self(prepared.to_others()))
+        Preparation::new(params, node, outputs).map(|prepared| Self(prepared.for_others()))
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let call = node.bundled_call(TXPREPARE, request);
-        node.prepare(call, self.0, |node, call, psbt| node.send_prepared(call, psbt));
+        node.prepare(call, self.0, State::send_prepared);
         Ok(())
     }
 }

@@ -112,7 +112,7 @@ fn streams(name: &str, transcript: &Transcript) -> Streams {
     for of in topics.into_iter().filter(compared) {
         let only = transcript.clone().keep(|frame| topic(frame) == of);
         let mut stream = if name.ends_with(RPC) {
-            noise::answers(&of, only.values())
+            noise::answers(&of, &only.values())
         } else {
             let values = only.values().into_iter().filter(|(frame, value)| noise::counts(frame, value));
             let counted = values.map(|(frame, value)| (frame.clone(), value)).collect();

@@ -196,7 +196,7 @@ pub(crate) fn answers_count(method: &str) -> bool {
 
 /// Answers without the requests, which are the test's own words. Requests that are repeated until their answer is the wanted one count once, with
 /// the last answer.
-pub(crate) fn answers(method: &str, values: Vec<(&Frame, Value)>) -> Vec<(Frame, Value)> {
+pub(crate) fn answers(method: &str, values: &[(&Frame, Value)]) -> Vec<(Frame, Value)> {
     let mut kept: Vec<(Value, (Frame, Value))> = Vec::new();
     for pair in values.chunks(2) {
         let [(asked, question), (answered, answer)] = pair else { continue };
