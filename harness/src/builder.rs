@@ -208,13 +208,18 @@ impl NetBuilder {
     /// # }
     /// ```
     ///
-    /// # Panics
-    /// If that net has a [`MockChain`] and no bitcoind.
+    /// It is a mistake if that net has a [`MockChain`] and so no bitcoind: [`NetBuilder::start`] tells of it.
     #[track_caller]
     pub fn bitcoind_of(mut self, other: &Net) -> Self {
-        let lent = other.bitcoind.clone();
-        self.bitcoind =
-            Some(lent.expect("a net with a MockChain has no bitcoind: give its chain to `chain(..)`"));
+        self.bitcoind = other.bitcoind.clone();
+        if self.bitcoind.is_none() {
+            self.mistaken(
+                Error::test("describing the chain of a net")
+                    .expected("a net that has a bitcoind")
+                    .came("it has a MockChain")
+                    .advice("give the same MockChain to `chain(..)`"),
+            );
+        }
         self
     }
 
@@ -264,9 +269,8 @@ impl NetBuilder {
 
     /// Compares each node's database with a [`Replica`](crate::Replica) that has seen what `db_write` shows; [`Net::finish`] tells if they differ.
     ///
-    /// At every commit, those tables are compared to which the transaction wrote; everything is, whenever the node is started again and at the end. A
-    /// commit takes a third of a millisecond longer for it. Of a real lightningd only a plugin with `db_write` knows what is written, which
-    /// the node must have had from its first start on.
+    /// At every commit, those tables are compared to which the transaction wrote; everything is, whenever the node is started again and at the end. Of
+    /// a real lightningd only a plugin with `db_write` knows what is written, which the node must have had from its first start on.
     pub fn replicate(mut self) -> Self {
         self.replicate = true;
         self

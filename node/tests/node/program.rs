@@ -122,6 +122,23 @@ impl Drop for Lightningd {
     }
 }
 
+/// One in the background, which is no child of the test. Dropped, it is killed.
+struct Daemon(Pid);
+
+impl Daemon {
+    fn of(bench: &Bench) -> Self {
+        let pid = read(&bench.path("lightningd-regtest.pid")).trim_end().parse().unwrap();
+        Self(Pid::from_raw(pid).unwrap())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
@@ -272,9 +289,9 @@ async fn as_a_daemon_it_is_ready_when_its_parent_returns() {
 
     let log_file = format!("--log-file={}", bench.path("log").display());
     let (code, stdout, stderr) = bench.run(&["--daemon", &log_file]);
+    let daemon = Daemon::of(&bench);
     assert_eq!((code, stdout, stderr), (Some(0), String::new(), String::new()));
-    let pid: i32 = read(&bench.path("lightningd-regtest.pid")).trim_end().parse().unwrap();
-    assert!(rustix::process::getsid(Pid::from_raw(pid)).unwrap() == Pid::from_raw(pid).unwrap());
+    assert_eq!(rustix::process::getsid(Some(daemon.0)).unwrap(), daemon.0);
     assert!(read(&bench.path("log")).contains("Server started with public key"));
 
     let second = bench.run(&["--daemon", &log_file]);
