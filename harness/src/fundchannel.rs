@@ -165,7 +165,8 @@ impl Net {
             .collect();
         let txid = self.bitcoind().send_to_many(&payments).await?;
         self.bitcoind().generate_block(1).wait_for_mempool(txid).await?;
-        self.sync(&nodes, at).await
+        self.sync(&nodes, at).await?;
+        self.at_once(nodes.into_iter().map(|node| async move { node.may_spend(at).await })).await.map(drop)
     }
 
     async fn fund_channels(
@@ -259,6 +260,18 @@ struct Funding {
 }
 
 impl Node {
+    /// Waits until it knows that there are no more blocks: until then it does not spend what it has found in those that there are.
+    async fn may_spend(&self, at: &'static Location<'static>) -> Result {
+        let look = || async {
+            let info = self.rpc_at("getinfo", json!({}), at).await?;
+            let behind = ["warning_bitcoind_sync", "warning_lightningd_sync"]
+                .map(|warning| info.get(warning).is_some());
+            Ok::<_, Error>(behind == [false; 2])
+        };
+        let what = format!("{} has loaded all blocks", self.name());
+        self.noted(eventually(what, look).until(self.deadline()).at(at).await)
+    }
+
     async fn fund(&self, to: &Node, plan: ChannelPlan, at: &'static Location<'static>) -> Result<Funding> {
         let mut params =
             json!({"id": to.id(), "amount": plan.fundamount.to_sat(), "announce": plan.announce});

@@ -3,6 +3,7 @@
 use leyden::{Mock, Net, Reply, Result};
 use serde_json::{Value, json};
 
+use crate::heard::answered;
 use crate::scenario::Scenario;
 
 pub(crate) fn proxy_in_init() -> Scenario {
@@ -90,6 +91,8 @@ async fn show_features(net: &Net) -> Result {
     assert!(!has(&ours["init"], 301), "who disables himself takes his features along: {ours}");
 
     l2.connect(&l1).await?;
+    // Who connects is told before his plugins have agreed: after the manifest and `init` this is their third answer.
+    answered(net, "l2", "doorman", 3).await?;
     let hook = l2.mock("doorman").expect("it is mounted").calls("peer_connected").remove(0);
     let seen = &hook.params()["peer"]["features"];
     assert!(has(seen, 201), "{seen}");

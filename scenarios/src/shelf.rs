@@ -6,7 +6,7 @@ use leyden::event::EventKind;
 use leyden::{Error, Mock, Net, Node, Result};
 use serde_json::{Value, json};
 
-use crate::heard::{heard, heard_with};
+use crate::heard::{answered, heard, heard_with};
 use crate::scenario::Scenario;
 use crate::socket::Client;
 
@@ -106,8 +106,10 @@ async fn call_all(net: &Net) -> Result {
     }
     // Of two answers the first counts.
     let twice = l1.mount_scoped(shelf("answers-twice")?).await?;
-    for _ in 0..2 {
+    for calls in 1..=2 {
         assert_eq!(hello(&l1).await?, json!({}));
+        // The second answer comes when the caller has gone on already.
+        answered(net, "l1", "answers-twice", 2 + 2 * calls).await?;
     }
     twice.finish().await?;
 

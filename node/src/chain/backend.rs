@@ -30,6 +30,8 @@ const IN_WARMUP: &str = "-28";
 /// How long bitcoind may take for that (`wait_and_check_bitcoind`), and how often it is asked.
 const BITCOIND_STARTS: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a block may take until it can be read (`bitcoin-retry-timeout`).
+const BLOCK_IS_WRITTEN: Duration = Duration::from_secs(60);
 
 /// Serves questions, one after another, until nobody can ask any more.
 pub(crate) async fn run(
@@ -111,15 +113,26 @@ impl Client {
         }))
     }
 
-    /// Any error is taken for the end of the chain, as bcli takes it.
+    /// Any error is taken for the end of the chain, as bcli takes it. A block that has a hash and cannot be read, because bitcoind has pruned
+    /// it or is still writing it, is asked for again for a time.
     async fn block(&self, height: u32) -> Result<Value, Failure> {
         let Ok(hash) = self.call("getblockhash", &json!([height])).await? else {
             return Ok(json!({ "blockhash": null, "block": null }));
         };
         let hash = json::bare(&hash);
-        let block = self.call("getblock", &json!([hash, 0])).await?;
-        let block = block.map_err(|error| refused("getblock", "command failed", &error.message()))?;
-        Ok(json!({ "blockhash": hash, "block": json::bare(&block) }))
+        let found = async {
+            loop {
+                if let Ok(block) = self.call("getblock", &json!([hash, 0])).await? {
+                    break Ok(json!({ "blockhash": hash, "block": json::bare(&block) }));
+                }
+                crate::wait::pause(RETRY).await;
+            }
+        };
+        let too_late = || {
+            let why = format!("getblock {hash} timed out after {} seconds", BLOCK_IS_WRITTEN.as_secs());
+            Err(Failure::Refused(RpcError::new(code::BCLI_ERROR, why)))
+        };
+        crate::wait::within(BLOCK_IS_WRITTEN, found).await.unwrap_or_else(too_late)
     }
 
     async fn send_transaction(&self, tx: &str, allow_high_fees: bool) -> Result<Value, Failure> {

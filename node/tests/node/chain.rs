@@ -35,6 +35,8 @@ struct Blocks {
     sent: Vec<Transaction>,
     /// What bitcoind says to the next transactions.
     refusal: Option<&'static str>,
+    /// How often a block cannot be read, although it has a hash.
+    unreadable: u32,
     /// How many blocks were ever made, so that each is different.
     made: u32,
 }
@@ -42,7 +44,7 @@ struct Blocks {
 impl Chain {
     pub(crate) fn new() -> Self {
         let chain = vec![genesis_block(Network::Regtest)];
-        let blocks = Blocks { chain, sent: Vec::new(), refusal: None, made: 0 };
+        let blocks = Blocks { chain, sent: Vec::new(), refusal: None, unreadable: 0, made: 0 };
         Self { blocks: Arc::new(Mutex::new(blocks)), sends: watch::Sender::new(0) }
     }
 
@@ -120,6 +122,11 @@ impl Chain {
         self.blocks().refusal = Some(words);
     }
 
+    /// Has the next block not yet on its disk when it is asked for.
+    pub(crate) fn write_late(&self) {
+        self.blocks().unreadable += 1;
+    }
+
     async fn answer(self, client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
         loop {
@@ -188,6 +195,10 @@ impl Blocks {
                 let height = first.as_u64().and_then(|height| usize::try_from(height).ok());
                 let block = height.and_then(|height| self.chain.get(height)).ok_or(out_of_range)?;
                 block.block_hash().to_string().into()
+            }
+            Some("getblock") if self.unreadable > 0 => {
+                self.unreadable -= 1;
+                return Err((-1, "Block not found on disk"));
             }
             Some("getblock") => {
                 let wanted = |block: &&Block| *first == block.block_hash().to_string();

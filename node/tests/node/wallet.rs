@@ -59,6 +59,14 @@ fn by_status<'a>(outputs: &'a [Value], status: &str) -> Vec<&'a Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_cannot_be_read_yet_is_asked_for_again() {
+    let mut node = RunningNode::start().await;
+    node.chain.write_late();
+    node.fund(&[10_000]).await;
+    assert_eq!(node.outputs().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn coins_to_both_kinds_of_address_are_found_and_told() {
     let mut node = RunningNode::start().await;
     let (bech32, p2tr) = (node.address("bech32").await, node.address("p2tr").await);
