@@ -31,12 +31,13 @@ async fn revoke(net: &Net) -> Result {
     crate::payments::send(&[&l1, &l2], 300_000_000, "first").await?;
     l1.wait_for_htlcs().await?;
     l2.wait_for_htlcs().await?;
-    let before = l2.mock("tower").expect("it is mounted").calls("commitment_revocation").len();
+    // A payment revokes two commitments: when it comes, and when it is settled.
+    heard(net, "l2", "tower", "commitment_revocation", 2).await?;
     let old = l1.rpc("dev-sign-last-tx", json!([l2.id()])).await?["tx"].clone();
     crate::payments::send(&[&l1, &l2], 200_000_000, "second").await?;
     l1.wait_for_htlcs().await?;
     l2.wait_for_htlcs().await?;
-    heard(net, "l2", "tower", "commitment_revocation", before + 2).await?;
+    heard(net, "l2", "tower", "commitment_revocation", 4).await?;
 
     l1.kill().await?;
     l2.stop().await?;
