@@ -18,6 +18,13 @@ pub(crate) struct PluginId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
+impl ConnectionId {
+    /// The source of the lines about an RPC client in the log.
+    pub(crate) fn log_source(self) -> String {
+        format!("jsonrpc#{}", self.0)
+    }
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Input {

@@ -8,6 +8,7 @@ use crate::host::Ear;
 use crate::strerror::strerror;
 use crate::world::Clock;
 pub(crate) use book::LogBook;
+use leyden_protocol::Id;
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -120,6 +121,15 @@ impl Log {
 
     /// Writes what has come in or goes out, for those who want to see every byte; in hex.
     pub(crate) fn bytes(&mut self, source: &str, direction: Direction, bytes: &[u8]) {
+        self.passes(source, direction, "", bytes);
+    }
+
+    /// Writes which request has come in or goes out, for the same.
+    pub(crate) fn request(&mut self, source: &str, direction: Direction, id: &Id) {
+        self.passes(source, direction, id.token(), &[]);
+    }
+
+    fn passes(&mut self, source: &str, direction: Direction, what: &str, bytes: &[u8]) {
         if self.is_printed(LogLevel::Io, source) {
             let time = (self.clock)();
             let direction = match direction {
@@ -127,7 +137,7 @@ impl Log {
                 Direction::Out => "[OUT]",
             };
             self.print(LogLevel::Io, source, time, |printed| {
-                write!(printed, "{source}: {direction} {}", hex::encode(bytes))
+                write!(printed, "{source}: {what}{direction} {}", hex::encode(bytes))
             });
         }
     }

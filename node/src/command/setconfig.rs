@@ -72,6 +72,11 @@ pub(crate) struct SetConfig {
 }
 
 impl SetConfig {
+    /// Who wants it.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The option and its values as configuration files have them.
     fn lines(&self) -> Vec<String> {
         match &self.asked.values[..] {
@@ -139,7 +144,7 @@ impl State {
     }
 
     fn malformed(&mut self, change: &SetConfig, response: &Envelope<'_>) -> RpcError {
-        let source = format!("jsonrpc#{}", change.client.connection.0);
+        let source = change.client.connection.log_source();
         let text = format!("Invalid setconfig {} response from plugin: {}", change.asked.name, response.text);
         self.log(LogLevel::Broken, &source, &text);
         RpcError::new(code::LIGHTNINGD, format!("Malformed setvalue {} plugin return", change.asked.name))

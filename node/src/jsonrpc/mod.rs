@@ -135,6 +135,9 @@ impl State {
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());
         client.filter = filter.map(Filter::parse).transpose()?.map(Box::new);
+        if self.log.wants_bytes() {
+            self.log.request(&client.connection.log_source(), Direction::In, &client.id);
+        }
         if let Some(barred) = self.barred(&request.method, &request.client) {
             let text = format!("Command \"{}\" is {}", request.method, barred.word());
             return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
@@ -159,7 +162,7 @@ impl State {
         let deprecated = method.map(|method| method.deprecated.clone());
         let deprecated = deprecated.or_else(|| Some(self.own_command(name)?.deprecated()));
         let Some(deprecated) = deprecated else { return true };
-        let source = format!("jsonrpc#{}", client.connection.0);
+        let source = client.connection.log_source();
         self.deprecated_ok(&source, name, &deprecated, self.deprecated_for(client))
     }
 
@@ -186,8 +189,7 @@ impl State {
         let id = self.next_id(plugin, method, Some(&request.client.id));
         let envelope = Envelope::parse(&request.text).expect("the request was parsed before");
         let frame = envelope.with_id(&id);
-        self.requests.wait(id, plugin, Awaiting::PassThrough(request.client.clone()));
-        self.out.push(Output::ToPlugin(plugin, frame));
+        self.send_request(plugin, id, frame, Awaiting::PassThrough(request.client.clone()));
     }
 
     /// Answers a request with success.
@@ -227,7 +229,7 @@ impl State {
     /// Logs what a client says and hears, if every byte is logged.
     fn log_rpc(&mut self, connection: ConnectionId, direction: Direction, text: &str) {
         if self.log.wants_bytes() {
-            self.log.bytes(&format!("jsonrpc#{}", connection.0), direction, text.as_bytes());
+            self.log.bytes(&connection.log_source(), direction, text.as_bytes());
         }
     }
 

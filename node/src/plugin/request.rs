@@ -7,6 +7,7 @@ use crate::command::setconfig::SetConfig;
 use crate::event::LogLevel;
 use crate::input::PluginId;
 use crate::jsonrpc::Client;
+use crate::log::Direction;
 use crate::output::Output;
 use crate::state::State;
 use leyden_protocol::id::IdSource;
@@ -94,8 +95,26 @@ impl State {
     ) {
         let id = self.next_id(plugin, method, cause);
         let frame = message::request(&id, method, params);
+        self.send_request(plugin, id, frame, awaiting);
+    }
+
+    /// The same, for a request that is written already.
+    pub(crate) fn send_request(&mut self, plugin: PluginId, id: Id, frame: String, awaiting: Awaiting) {
+        if self.log.wants_bytes() {
+            let source = self.asker(plugin, &awaiting);
+            self.log.request(&source, Direction::Out, &id);
+        }
         self.requests.wait(id, plugin, awaiting);
         self.out.push(Output::ToPlugin(plugin, frame));
+    }
+
+    /// In whose name a request stands in the log.
+    fn asker(&self, plugin: PluginId, awaiting: &Awaiting) -> String {
+        match awaiting {
+            Awaiting::Chain(_) => "lightningd".to_owned(),
+            Awaiting::SetConfig(change) => change.client().connection.log_source(),
+            _ => self.plugins.get(plugin).map(Plugin::log_source).unwrap_or_default(),
+        }
     }
 
     /// A plugin has answered something.
