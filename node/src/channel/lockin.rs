@@ -3,7 +3,6 @@
 
 use super::LocalChannel;
 use super::channel_state::ChannelState;
-use crate::chain::feerates::Purpose;
 use crate::chain::topology::TxLocation;
 use crate::chain::watch::Watcher;
 use crate::coin_mvts::ChannelOpen;
@@ -130,36 +129,6 @@ impl State {
             is_opener: channel.opener() == Side::Local,
         };
         self.channel_opened_movement(&open);
-    }
-
-    /// The commitments of a channel shall pay what they have to pay by now.
-    pub(super) fn want_feerate(&mut self, dbid: u64) {
-        let Some(channel) = self.channels.get(dbid) else { return };
-        let anchors = channel.bolt.terms().channel_type.anchors;
-        let wanted = self.feerate(if anchors { Purpose::AnchorClose } else { Purpose::UnilateralClose });
-        let (floor, (least, most)) = (self.feerate_floor(), self.feerate_limits());
-        let offset = self.profile.commit_feerate_offset();
-        let Some(channel) = self.channels.get_mut(dbid) else { return };
-        let range = match (channel.ignore_fee_limits, anchors) {
-            (true, _) => (1, u32::MAX),
-            // With anchors the commitment only has to be relayed.
-            (false, true) => (floor, most),
-            (false, false) => (least, most),
-        };
-        channel.bolt.set_feerate_range(range.0, range.1);
-        if let Some(wanted) = wanted {
-            // A little more than the peer, whose estimates may be others, thinks necessary.
-            channel.bolt.update_fee(wanted.saturating_add(offset).min(most));
-        }
-    }
-
-    /// Fees have changed: every channel may have to pay others.
-    pub(crate) fn update_channel_fees(&mut self) {
-        let live = |channel: &&LocalChannel| channel.state == ChannelState::Normal && channel.is_live();
-        let dbids: Vec<u64> = self.channels.iter().filter(live).map(|channel| channel.dbid).collect();
-        for dbid in dbids {
-            self.want_feerate(dbid);
-        }
     }
 
     /// A name that nobody else has.

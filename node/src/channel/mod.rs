@@ -9,6 +9,7 @@
 //! | [`rows`], [`htlc_rows`], [`stored`], [`load`] | channels in CLN's tables | `wallet/wallet.c` |
 //! | [`open`] | opening, from either side | `opening_control.c` |
 //! | [`lockin`] | from the funding transaction to a usable channel | `channel_control.c` |
+//! | [`feerate`] | what commitments pay | `channel_control.c` |
 //! | [`htlc`] | HTLCs, for those who offer and settle them | `peer_htlcs.c` |
 //! | [`revocation`] | the hook `commitment_revocation` | `peer_htlcs.c` |
 //! | [`close`] | closing by agreement, the command `close` | `closing_control.c` |
@@ -27,6 +28,7 @@ pub(crate) mod channel_state;
 pub(crate) mod close;
 pub(crate) mod closed;
 pub(crate) mod fail;
+pub(crate) mod feerate;
 mod flush;
 pub(crate) mod htlc;
 mod htlc_rows;

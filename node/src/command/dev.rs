@@ -1,7 +1,7 @@
 //! `dev`, for developers (`lightningd/jsonrpc.c:json_dev`).
 //!
-//! Of lightningd's other commands for developers there are those by which a channel ends or is forgotten. What the rest does to a channel's messages, a test does
-//! on the wire.
+//! Of lightningd's other commands for developers there are those that a plugin can tell from what happens, and `dev-memleak`, which
+//! pyln-testing calls at the end of each test. The others look into lightningd itself, or have it do to a peer what a test does on the wire.
 
 use super::Command;
 use super::params::{Params, Shape, invalid};
@@ -17,6 +17,36 @@ use std::time::Duration;
 
 /// How long `slowcmd` takes if it is not told, in ms.
 const SLOWLY: u32 = 1000;
+
+/// Those that a real lightningd has, and this node has not.
+const ELSEWHERE: [&str; 15] = [
+    "dev-compact-gossip-store",
+    "dev-connectd-exhaust-fds",
+    "dev-finalizepsbt",
+    "dev-listaddrs",
+    "dev-memdump",
+    "dev-peer-shachain",
+    "dev-queryrates",
+    "dev-quiesce",
+    "dev-rawrequest",
+    "dev-reenable-commit",
+    "dev-report-fds",
+    "dev-rescan-outputs",
+    "dev-set-max-scids-encode-size",
+    "dev-splice",
+    "dev-suppress-gossip",
+];
+
+/// Why there is no command of this name.
+pub(crate) fn unknown(name: &str, developer: bool) -> String {
+    match ELSEWHERE.contains(&name) {
+        true if developer => {
+            format!("Command \"{name}\" is not in the embedded node: a real lightningd has it")
+        }
+        true => format!("Command \"{name}\" is developer-only"),
+        false => format!("Unknown command '{name}'"),
+    }
+}
 
 /// The calls of `dev slowcmd` that are under way.
 #[derive(Default)]
@@ -70,6 +100,22 @@ impl Command for Dev {
                 node.out.push(Output::SetTimer(Timer::SlowCommand(number), delay));
             }
         }
+        Ok(())
+    }
+}
+
+/// `dev-memleak`: nothing that this node forgets to free, for the compiler sees to that.
+pub(crate) struct DevMemleak;
+
+impl Command for DevMemleak {
+    const NAME: &'static str = "dev-memleak";
+
+    fn parse(_: &Params, _: &State) -> Result<Self, RpcError> {
+        Ok(Self)
+    }
+
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        node.reply(&request.client, &json!({ "leaks": [] }));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@
 //! | [`decode`] | `decode` |
 //! | [`listconfigs`] | `listconfigs` |
 //! | [`setconfig`] | `setconfig` |
-//! | [`dev`] | `dev` |
+//! | [`dev`] | `dev`, and what developers find in a real lightningd only |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //! | [`signmessage`] | `signmessage`, `checkmessage` |
 //! | [`makesecret`] | what it is called |
@@ -135,7 +135,10 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<datastore::Datastore>(),
     Row::of::<dev::Dev>(),
     Row::of::<crate::channel::fail::DevFail>(),
+    Row::of::<crate::channel::feerate::DevFeerate>(),
     Row::of::<crate::channel::fail::DevForgetChannel>(),
+    Row::of::<crate::htlc::DevIgnoreHtlcs>(),
+    Row::of::<dev::DevMemleak>(),
     Row::of::<crate::channel::fail::DevSignLastTx>(),
     Row::of::<crate::channel::open::multifund::Fundchannel>(),
     Row::of::<crate::channel::open::command::FundchannelCancel>(),

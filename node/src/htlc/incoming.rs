@@ -34,6 +34,12 @@ impl State {
             self.log_channel(key.dbid, LogLevel::Debug, "failing immediately, as requested");
             return Some(self.refuse_htlc(key, FailureCode::TEMPORARY_NODE_FAILURE));
         }
+        let peer = self.channels.get(key.dbid).map(|channel| channel.peer);
+        if peer.is_some_and(|peer| self.htlcs.ignored.contains(&peer)) {
+            let text = format!("their htlc {} dev_ignore_htlcs", key.id);
+            self.log_channel(key.dbid, LogLevel::Debug, &text);
+            return None;
+        }
         if !self.channels.get(key.dbid).is_some_and(|channel| channel.state.can_add_htlc()) {
             let text = format!("Rejecting their htlc {} since we're shutting down", key.id);
             self.log_channel(key.dbid, LogLevel::Debug, &text);

@@ -13,6 +13,7 @@
 //! | [`deadline`] | HTLCs that are late | `peer_htlcs.c:htlcs_notify_new_block` |
 //! | [`replay`] | after a restart | `peer_htlcs.c:htlcs_resubmit` |
 //! | [`failure`] | failure messages | `wire/onion_wire.csv` |
+//! | [`ignore`] | `dev-ignore-htlcs` | `peer_htlcs.c` |
 //! | [`listforwards`], [`listhtlcs`] | the commands | |
 
 mod answer;
@@ -21,6 +22,7 @@ pub(crate) mod failure;
 mod forward;
 mod forwards;
 pub(crate) mod hook;
+mod ignore;
 mod incoming;
 pub(crate) mod keysend;
 mod listforwards;
@@ -33,9 +35,11 @@ mod replay;
 mod set;
 
 use crate::channel::HtlcKey;
+use bitcoin::secp256k1::PublicKey;
+pub(crate) use ignore::DevIgnoreHtlcs;
 pub(crate) use listforwards::{Delforward, Listforwards};
 pub(crate) use listhtlcs::Listhtlcs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of HTLCs beside their channels. A restart makes it anew.
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ pub(crate) struct Htlcs {
     sets: set::HtlcSets,
     /// The plugin that is being asked about an HTLC, by its name.
     asked: BTreeMap<HtlcKey, String>,
+    /// Peers whose HTLCs stay where they are (`dev-ignore-htlcs`).
+    ignored: BTreeSet<PublicKey>,
 }
 
 impl Htlcs {

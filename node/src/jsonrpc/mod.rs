@@ -14,7 +14,7 @@ pub(crate) mod hook;
 pub(crate) mod internal;
 pub(crate) mod socket;
 
-use crate::command::Row;
+use crate::command::{Row, dev};
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId, RpcInput};
 use crate::log::Direction;
@@ -130,7 +130,7 @@ impl State {
         let client = &mut request.client;
         client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
         if self.own_command(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
-            let text = format!("Unknown command '{}'", request.method);
+            let text = dev::unknown(&request.method, self.config.developer);
             return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());

@@ -66,13 +66,18 @@ impl RunningNode {
 
     /// Waits until the one channel is in this state, and its peer there if that is needed.
     async fn channel_is(&mut self, state: &str) {
+        self.channel_where(state, |channel| channel["state"] == state).await;
+    }
+
+    /// Waits until the one channel is as it is to be.
+    async fn channel_where(&mut self, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
         let deadline = std::time::Instant::now() + DEADLINE;
         loop {
             let channel = self.channel().await;
-            if channel["state"] == state {
-                return;
+            if is(&channel) {
+                return channel;
             }
-            assert!(std::time::Instant::now() < deadline, "expected {state}, got {channel:#}");
+            assert!(std::time::Instant::now() < deadline, "expected {wanted}, got {channel:#}");
             tokio::task::yield_now().await;
         }
     }
@@ -255,4 +260,31 @@ async fn fees_of_a_channel_can_be_set() {
     let mut l1 = restarted;
     assert_eq!(l1.channel().await["updates"]["local"]["fee_base_msat"], 7);
     assert_eq!(l1.error("setchannel", json!(["1x1x1"])).await.1, "Short channel ID not found: '1x1x1'");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn developers_set_a_feerate_and_have_htlcs_ignored() {
+    let mut pair = Pair::start().await;
+    let (l1, l2) = (pair.l1.id.clone(), pair.l2.id.clone());
+    pair.open().await;
+    let early = pair.l1.error("dev-feerate", json!([l2, 2000])).await;
+    assert_eq!(early, (LIGHTNINGD, "Peer bad state".to_owned()));
+    pair.mine_sent().await;
+    pair.both_are("CHANNELD_NORMAL").await;
+    assert_eq!(pair.l1.ok("dev-feerate", json!([l2, 2000])).await, json!({ "id": l2, "feerate": 2000 }));
+    assert_eq!(pair.l2.ok("dev-ignore-htlcs", json!([l1, true])).await, json!({}));
+    let nobody = pair.l2.error("dev-ignore-htlcs", json!([l2, true])).await;
+    assert_eq!(nobody, (LIGHTNINGD, "Could not find channel with that peer".to_owned()));
+
+    let scid = pair.l1.channel().await["short_channel_id"].take();
+    let invoice = pair.l2.ok("invoice", json!([1000, "ignored", ""])).await;
+    let route = json!([{ "id": l2, "channel": scid, "amount_msat": 1000, "delay": 9 }]);
+    let (hash, secret) = (&invoice["payment_hash"], &invoice["payment_secret"]);
+    pair.l1.ok("sendpay", json!({ "route": route, "payment_hash": hash, "payment_secret": secret })).await;
+    let htlc = |channel: &Value| channel["htlcs"][0]["state"] == "RCVD_ADD_ACK_REVOCATION";
+    let channel = pair.l2.channel_where("an HTLC", htlc).await;
+    assert_eq!(channel["feerate"]["perkw"], 2000, "it was committed with the HTLC");
+    let pending = pair.l1.error("waitsendpay", json!([hash, 0])).await;
+    assert_eq!(pending, (200, "Timed out while waiting".to_owned()));
+    assert!(htlc(&pair.l2.channel().await), "it stays where it is");
 }

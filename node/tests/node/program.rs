@@ -48,6 +48,14 @@ impl Bench {
         self.dir.path().join(name)
     }
 
+    /// The option that starts this script as a plugin.
+    fn plugin(&self, name: &str, script: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        format!("--plugin={}", path.display())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "no plugin of a node: the node itself")]
     fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new(self.path("lightningd"));
@@ -107,6 +115,15 @@ impl Lightningd {
 
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// For how long it has worked.
+    #[cfg(target_os = "linux")]
+    fn hundredths_of_cpu(&self) -> u64 {
+        let stat = read(Path::new(&format!("/proc/{}/stat", self.child.id())));
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        // The process's name and number are before that.
+        fields.split_whitespace().skip(11).take(2).map(|time| time.parse::<u64>().unwrap()).sum()
     }
 
     fn ended(&mut self) -> ExitStatus {
@@ -190,10 +207,7 @@ async fn its_files_are_where_others_look_for_them() {
 async fn its_files_may_have_other_names() {
     let bench = Bench::new().await;
     let pid_file = format!("--pid-file={}", bench.path("pid").display());
-    let noter = bench.path("noter");
-    fs::write(&noter, NOTER).unwrap();
-    fs::set_permissions(&noter, fs::Permissions::from_mode(0o755)).unwrap();
-    let plugin = format!("--plugin={}", noter.display());
+    let plugin = bench.plugin("noter", NOTER);
     let options = [&*pid_file, "--rpc-file=rpc", "--log-timestamps=false", &*plugin];
     let mut lightningd = bench.start(&options);
     assert_eq!(read(&bench.path("pid")), format!("{}\n", lightningd.child.id()));
@@ -239,13 +253,18 @@ async fn its_logs_are_appended_to_and_opened_again_on_sighup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_log_can_have_other_levels_for_some_sources_and_in_some_files() {
     let bench = Bench::new().await;
-    let (all, rpc) = (bench.path("all"), bench.path("rpc"));
-    let files = [&all, &rpc].map(|path| format!("--log-file={}", path.display()));
+    let (all, rpc, plugins) = (bench.path("all"), bench.path("rpc"), bench.path("plugins"));
+    let files = [&all, &rpc, &plugins].map(|path| format!("--log-file={}", path.display()));
     let of_rpc = format!("--log-level=io:jsonrpc:{}", rpc.display());
     let none_of_others = format!("--log-level=broken:lightningd:{}", rpc.display());
+    let of_plugins = format!("--log-level=io:plugin-:{}", plugins.display());
+    let plugin = bench.plugin("noter", NOTER);
     let options = [
         &*files[0],
         &*files[1],
+        &*files[2],
+        &*of_plugins,
+        &*plugin,
         "--log-file=-",
         "--log-level=info",
         &*of_rpc,
@@ -259,6 +278,17 @@ async fn its_log_can_have_other_levels_for_some_sources_and_in_some_files() {
     assert!(all.contains("INFO    lightningd: Server started") && !all.contains("[IN]"), "{all}");
     let request = hex::encode(r#"{"jsonrpc":"2.0","id":"t","method":"stop","params":[]}"#);
     assert!(rpc.contains(&format!(": [IN] {request}\n")) && rpc.contains(": [OUT] 7b22"), "{rpc}");
+    assert!(rpc.contains(": \"t\"[IN] \n"), "{rpc}");
+    let plugins = read(&plugins);
+    for method in ["getmanifest", "init"] {
+        let asked = format!("plugin-noter: \"cln:{method}#");
+        let line = plugins.lines().find(|line| line.contains(&asked)).unwrap_or_else(|| panic!("{plugins}"));
+        assert!(line.ends_with("\"[OUT] "), "{line}");
+    }
+    assert!(
+        plugins.contains(&format!("plugin-noter: [IN] {}", hex::encode(r#"{"jsonrpc":"2.0""#))),
+        "{plugins}"
+    );
     assert!(!rpc.contains("lightningd: Server started"), "{rpc}");
 
     for (option, complaint) in [
@@ -308,6 +338,7 @@ async fn what_is_for_developers_is_refused_without_developer() {
         |text: &str| format!(r#"{{"jsonrpc":"2.0","id":"t","error":{{"code":-32601,"message":"{text}"}}}}"#);
     assert_eq!(bench.answer("dev", &secret), refused(r#"Command \"dev\" is developer-only"#));
     assert_eq!(bench.answer("help", r#"["dev"]"#), refused("Developer-only command dev"));
+    assert_eq!(bench.answer("dev-quiesce", "[]"), refused(r#"Command \"dev-quiesce\" is developer-only"#));
     bench.stop();
     assert_eq!(lightningd.ended().code(), Some(0));
 
@@ -316,6 +347,25 @@ async fn what_is_for_developers_is_refused_without_developer() {
     assert!(bench.answer("dev", &secret).contains(&format!(r#""result":{{"rhash":"{rhash}"}}"#)));
     assert!(bench.answer("dev", r#"{"subcommand":"slowcmd","msec":3}"#).contains(r#""result":{"msec":3}"#));
     assert!(bench.answer("dev", r#"["nap"]"#).contains("Unknown subcommand 'nap'"));
+    assert!(bench.answer("dev-memleak", "[]").contains(r#""result":{"leaks":[]}"#));
+    let elsewhere = r#"Command \"dev-quiesce\" is not in the embedded node: a real lightningd has it"#;
+    assert_eq!(bench.answer("dev-quiesce", "[]"), refused(elsewhere));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_does_not_answer_keeps_it_from_no_rest() {
+    let bench = Bench::new().await;
+    let method = r#""rpcmethods":[{"name":"ponder","usage":"","description":"-"}]"#;
+    let plugin = bench.plugin("thinker", &NOTER.replace(r#""rpcmethods":[]"#, method));
+    let lightningd = bench.start(&["--developer", &plugin]);
+    let pondering: Vec<UnixStream> = (0..50).map(|_| bench.call("ponder", "[]")).collect();
+    bench.answer("getinfo", "[]");
+    let before = lightningd.hundredths_of_cpu();
+    bench.answer("dev", r#"{"subcommand":"slowcmd","msec":400}"#);
+    let spent = lightningd.hundredths_of_cpu() - before;
+    assert!(spent < 20, "a node that waits for 400 ms has worked for {spent}0 of them");
+    drop(pondering);
 }
 
 #[tokio::test(flavor = "multi_thread")]
