@@ -80,8 +80,10 @@ impl Actor {
         switch: KillSwitch,
     ) -> Self {
         let (backend, questions) = mpsc::unbounded_channel();
-        let serve =
-            |bitcoind| tokio::spawn(backend::run(bitcoind, state.profile, questions, mailbox.clone()));
+        let patience = state.config.bitcoind_patience;
+        let serve = |bitcoind| {
+            tokio::spawn(backend::run(bitcoind, state.profile, patience, questions, mailbox.clone()))
+        };
         let backend_task = state.config.bitcoind.clone().map(serve);
         Self {
             state,

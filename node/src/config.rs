@@ -37,6 +37,8 @@ pub struct Config {
     pub bitcoind: Option<Bitcoind>,
     /// `--dev-bitcoind-poll`: how often to ask the Bitcoin backend for a new block and for fees.
     pub bitcoind_poll: Duration,
+    /// How long the built-in backend waits at the start for a bitcoind that does not answer, or is not ready.
+    pub bitcoind_patience: Duration,
     /// `--rescan`: how many blocks before the last one known to look at again; below 0, minus the height to
     /// begin at.
     pub rescan: i32,
@@ -108,6 +110,7 @@ impl Config {
             announces_addr: false,
             bitcoind,
             bitcoind_poll: Duration::from_secs(30),
+            bitcoind_patience: Duration::from_secs(30),
             rescan: 1,
             plugins: Vec::new(),
             plugin_checksum: true,

@@ -27,8 +27,7 @@ const MAX_MULTIPLIER: u64 = 10;
 const ALREADY_IN_CHAIN: &str = "-27";
 /// bitcoind's code for being not ready yet (`RPC_IN_WARMUP`).
 const IN_WARMUP: &str = "-28";
-/// How long bitcoind may take for that (`wait_and_check_bitcoind`), and how often it is asked.
-const BITCOIND_STARTS: Duration = Duration::from_secs(30);
+/// How often it is asked whether it is.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a block may take until it can be read (`bitcoin-retry-timeout`).
 const BLOCK_IS_WRITTEN: Duration = Duration::from_secs(60);
@@ -37,11 +36,12 @@ const BLOCK_IS_WRITTEN: Duration = Duration::from_secs(60);
 pub(crate) async fn run(
     bitcoind: Bitcoind,
     profile: Profile,
+    patience: Duration,
     mut questions: mpsc::UnboundedReceiver<(Question, Asker)>,
     mailbox: Mailbox,
 ) {
     let client = Client { http: bitreq::Client::new(1), bitcoind, profile };
-    client.wait_for_bitcoind().await;
+    client.wait_for_bitcoind(patience).await;
     while let Some((question, asker)) = questions.recv().await {
         let answer = match client.answer(&question).await {
             Ok(result) => Ok(Ok(result.to_string())),
@@ -203,14 +203,14 @@ impl Client {
         json!({ "feerates": known.collect::<Vec<_>>(), "feerate_floor": floor })
     }
 
-    /// bitcoind may have been started a moment before the node: it is waited for as bcli does. Whoever asks in vain then is told why.
-    async fn wait_for_bitcoind(&self) {
+    /// bitcoind may have been started a moment before the node: it is waited for as bcli does (`wait_and_check_bitcoind`). Whoever asks in vain then is told why.
+    async fn wait_for_bitcoind(&self, patience: Duration) {
         let is_there = async {
             while !self.is_ready().await {
                 crate::wait::pause(RETRY).await;
             }
         };
-        crate::wait::within(BITCOIND_STARTS, is_there).await;
+        crate::wait::within(patience, is_there).await;
     }
 
     async fn is_ready(&self) -> bool {

@@ -1,5 +1,6 @@
 //! A whole node from outside, as a library and as a program: asked over its Unix socket, with a chain in memory.
 
+mod bitcoind;
 mod chain;
 mod channels;
 mod commands;

@@ -210,7 +210,11 @@ fn seconds(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-async fn next<T>(events: &mut mpsc::UnboundedReceiver<Event>, wanted: impl Fn(Event) -> Option<T>) -> T {
+/// Waits until something is told that is wanted.
+pub(crate) async fn next<T>(
+    events: &mut mpsc::UnboundedReceiver<Event>,
+    wanted: impl Fn(Event) -> Option<T>,
+) -> T {
     let search = async {
         loop {
             let event = events.recv().await.expect("a node tells of its end");
