@@ -116,7 +116,7 @@ async fn drive(mut link: Link, mut stream: TcpStream, mut to_write: mpsc::Unboun
                 }
             },
             message = to_write.recv(), if link.peer.is_some() && link.to_peer.is_open() => match message {
-                Some(message) => link.send(message),
+                Some(message) => link.send(message, &mut to_write),
                 None => break "closed by us".to_owned(),
             },
             passed = link.from_peer.released() => link.told(passed).and_then(|()| link.events()),
@@ -172,10 +172,21 @@ impl Link {
         self.mailbox.send(Input::Peer(self.origin.id, input));
     }
 
-    fn send(&mut self, message: Vec<u8>) -> Result<(), String> {
+    /// Encrypts a message and those that the core has sent since: they go out at once, and wake the peer once.
+    fn send(
+        &mut self,
+        mut message: Vec<u8>,
+        more: &mut mpsc::UnboundedReceiver<Vec<u8>>,
+    ) -> Result<(), String> {
         let peer = self.peer.expect("messages are taken from the core once the peer is known");
-        let passed = self.to_peer.pass(peer, message);
-        self.write(passed)
+        loop {
+            let passed = self.to_peer.pass(peer, message);
+            self.write(passed)?;
+            match self.to_peer.is_open().then(|| more.try_recv()) {
+                Some(Ok(next)) => message = next,
+                _ => return Ok(()),
+            }
+        }
     }
 
     fn write(&mut self, Passed { messages, cut }: Passed) -> Result<(), String> {
