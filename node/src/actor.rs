@@ -22,7 +22,7 @@ use crate::mailbox::Mailbox;
 use crate::output::Output;
 use crate::peer::connectd;
 use crate::plugin::lifecycle::launched;
-use crate::plugin::stdio::{self, PluginLink};
+use crate::plugin::stdio::{self, Expects, PluginLink};
 use crate::state::State;
 use crate::strerror::strerror;
 use crate::wait::Alarm;
@@ -191,7 +191,8 @@ impl Actor {
         for output in std::mem::take(&mut self.state.out) {
             match output {
                 Output::LaunchPlugin(id, launch) => self.launch_plugin(id, &launch),
-                Output::ToPlugin(id, frame) => self.write_to_plugin(id, frame),
+                Output::ToPlugin(id, frame) => self.write_to_plugin(id, frame, Expects::Nothing),
+                Output::AskPlugin(id, frame) => self.write_to_plugin(id, frame, Expects::Answer),
                 Output::KillPlugin(id) => {
                     if let Some(link) = self.plugins.remove(&id) {
                         link.kill();
@@ -257,9 +258,9 @@ impl Actor {
         self.queue.push_back(Input::Plugin(id, launched(result)));
     }
 
-    fn write_to_plugin(&mut self, id: PluginId, frame: String) {
+    fn write_to_plugin(&mut self, id: PluginId, frame: String, expects: Expects) {
         if let Some(link) = self.plugins.get(&id) {
-            link.write(frame + TERMINATOR);
+            link.write(frame + TERMINATOR, expects);
         }
     }
 

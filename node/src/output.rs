@@ -19,6 +19,8 @@ pub(crate) enum Output {
     LaunchPlugin(PluginId, Launch),
     /// Write a frame to a plugin.
     ToPlugin(PluginId, String),
+    /// Write a frame to a plugin, and look out for its answer.
+    AskPlugin(PluginId, String),
     /// SIGKILL a plugin and close its pipes.
     KillPlugin(PluginId),
     /// Close a plugin's pipes and let go of it.

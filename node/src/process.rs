@@ -7,8 +7,11 @@ use rustix::io::Errno;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::Stdio;
-use tokio::process::{Child, Command};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::process::{Child, ChildStdout, Command};
 
 pub use daemon::{complete, start_daemon};
 
@@ -37,9 +40,37 @@ impl PluginLauncher for ChildProcess {
         };
         Ok(RunningPlugin {
             stdin: Box::new(stdin),
-            stdout: Box::new(stdout),
+            stdout: Box::new(Output { pipe: stdout, drained: false }),
             process: Box::new(Plugin(Some(child))),
         })
+    }
+}
+
+/// A plugin's standard output. The event loop tells what is in it only when it asks the system next; who looks gets it at once.
+struct Output {
+    pipe: ChildStdout,
+    /// The last look has emptied it.
+    drained: bool,
+}
+
+impl AsyncRead for Output {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !std::mem::take(&mut self.drained) {
+            match rustix::io::read(&self.pipe, into.initialize_unfilled()) {
+                Ok(length) => {
+                    into.advance(length);
+                    self.drained = into.remaining() > 0 && length > 0;
+                    return Poll::Ready(Ok(()));
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        Pin::new(&mut self.pipe).poll_read(context, into)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Actor, End};
 use crate::event::Event;
 use crate::host::{Death, Phase};
 use crate::input::{Input, PluginId, PluginInput};
+use crate::plugin::stdio::Expects;
 use leyden_protocol::{Envelope, Id, message};
 use std::collections::BTreeMap;
 
@@ -58,7 +59,7 @@ impl Actor {
                 continue;
             }
             let id = self.state.next_id(plugin, "db_write", None);
-            self.write_to_plugin(plugin, message::request(&id, "db_write", &params));
+            self.write_to_plugin(plugin, message::request(&id, "db_write", &params), Expects::Answer);
             waiting.insert(plugin, id);
         }
         while !waiting.is_empty() {

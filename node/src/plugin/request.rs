@@ -105,7 +105,7 @@ impl State {
             self.log.request(&source, Direction::Out, &id);
         }
         self.requests.wait(id, plugin, awaiting);
-        self.out.push(Output::ToPlugin(plugin, frame));
+        self.out.push(Output::AskPlugin(plugin, frame));
     }
 
     /// In whose name a request stands in the log.
