@@ -232,6 +232,8 @@ async fn complaint(peer: &mut Peer, message: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_right_is_not_believed() {
     let mut node = RunningNode::start_on(line()).await;
+    // An output of a block that the node has not seen yet is looked for, and pings are answered meanwhile.
+    node.follow().await;
     let mut teller = node.peer(TELLER).await;
     let mut forged = announcement("1x1x0", 1, 2);
     forged.node_signature_1 = forged.node_signature_2;
