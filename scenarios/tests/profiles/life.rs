@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// A plugin that does nothing.
 const MINIMAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/profiles/minimal.sh");
 
+/// How late a plugin answers `init`: late enough for a node that does not wait for it to be up.
+pub(crate) const SLOW: Duration = Duration::from_millis(600);
+
 /// A directory of a test's own beside the nodes.
 fn dir(net: &Net, node: &Node) -> Result<PathBuf> {
     let dir = net.run_dir().join(format!("plugins-of-{}", node.name()));
@@ -64,7 +67,7 @@ pub(crate) async fn timeouts() -> Result {
 }
 
 pub(crate) async fn waits_for_init_replies() -> Result {
-    let slow = || Mock::plugin("slow").on_init(Reply::result(json!({})).delay(Duration::from_millis(200)));
+    let slow = || Mock::plugin("slow").on_init(Reply::result(json!({})).delay(SLOW));
     let look = async |net: &Net, node: &Node| {
         let answered = leyden::eventually("slow to answer init", || async {
             let answers = node.transcript("slow").direction(Direction::FromPlugin);

@@ -1,17 +1,13 @@
 //! What plugins are told, and what they tell each other.
 
 use crate::four::{Four, first_told, logged, manifest, members, peer_of, told};
+use crate::life::SLOW;
 use leyden::event::{Direction, EventKind};
 use leyden::{Mock, MockChain, Net, Node, OwnTopic, Reply, Result};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 pub(crate) async fn notifications_before_init_reply() -> Result {
-    let slow = || {
-        Mock::notification("warning")
-            .named("slow")
-            .on_init(Reply::result(json!({})).delay(Duration::from_millis(200)))
-    };
+    let slow = || Mock::notification("warning").named("slow").on_init(Reply::result(json!({})).delay(SLOW));
     let loud = || Mock::plugin("loud").on_init(Reply::result(json!({})).log("unusual", "hear, hear"));
     let look = async |net: &Net, node: &Node| {
         let mine = |kind: &EventKind, direction| match kind {
