@@ -68,12 +68,13 @@ async fn live(net: &Net) -> Result {
             Ok::<_, leyden::Error>(leyden::seen(listed, |listed| listed["channels"] == json!([])))
         };
         leyden::eventually(format!("{} forgets the channel", node.name()), forgotten).await?;
+        reaches(net, node, "CLOSED").await?;
     }
     Ok(())
 }
 
 /// Waits until a node's watcher has heard that a channel has come into a state.
-async fn reaches(net: &Net, node: &Node, state: &'static str) -> Result {
+pub(crate) async fn reaches(net: &Net, node: &Node, state: &'static str) -> Result {
     let is_it = move |params: &Value| params["channel_state_changed"]["new_state"] == state;
     heard_with(net, node.name(), "watcher", "channel_state_changed", 1, is_it).await.map(drop)
 }

@@ -4,7 +4,7 @@ use leyden::bitcoind::MempoolWait;
 use leyden::{Call, Mock, Net, Node, Reply, Result, Units};
 use serde_json::json;
 
-use crate::channels::watcher;
+use crate::channels::{reaches, watcher};
 use crate::heard::heard;
 use crate::payments::{PAYMENT_HASH, PREIMAGE, route};
 use crate::scenario::Scenario;
@@ -73,5 +73,6 @@ async fn be_late(net: &Net) -> Result {
 async fn mine_commitment(net: &Net, node: &Node, other: &Node) -> Result {
     let txid = serde_json::from_value(node.channel(other).await?["scratch_txid"].take())?;
     net.bitcoind().generate_block(1).wait_for_mempool(MempoolWait::Txids(vec![txid])).await?;
-    node.wait_for_channel_onchain(other).await
+    node.wait_for_channel_onchain(other).await?;
+    reaches(net, node, "ONCHAIN").await
 }

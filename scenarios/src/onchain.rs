@@ -4,6 +4,7 @@ use leyden::transcript::Frame;
 use leyden::{Call, Mock, Net, Node, Reply, Result, Transcript, Units, eventually, seen};
 use serde_json::{Value, json};
 
+use crate::channels::reaches;
 use crate::heard::{heard, mentions};
 use crate::payments::{PAYMENT_HASH, PREIMAGE, route, send};
 use crate::scenario::Scenario;
@@ -99,7 +100,7 @@ async fn close_by_one_side(net: &Net) -> Result {
     owns_sat(&l1, 1_685_000, 1_699_000).await?;
     net.generate_block(100).await?;
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
-        forgets(node, other).await?;
+        forgets(net, node, other).await?;
     }
     Ok(())
 }
@@ -233,7 +234,7 @@ async fn punish(net: &Net) -> Result {
     l2.stop().await?;
     l2.start().await?;
     net.bitcoind().generate_block(100).await?;
-    forgets(&l2, &l1).await
+    forgets(net, &l2, &l1).await
 }
 
 pub(crate) fn funding_reorganised() -> Scenario {
@@ -307,16 +308,21 @@ async fn reorganise_the_closing(net: &Net) -> Result {
     }
     net.generate_block(100).await?;
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
-        forgets(node, other).await?;
+        forgets(net, node, other).await?;
     }
     Ok(())
 }
 
 /// Waits until nothing can become of a channel any more.
-async fn forgets(node: &Node, other: &Node) -> Result {
+async fn forgets(net: &Net, node: &Node, other: &Node) -> Result {
     let look = || async {
         let listed = node.rpc("listpeerchannels", json!([other.id()])).await?;
         Ok::<_, leyden::Error>(seen(listed, |listed| listed["channels"] == json!([])))
     };
-    eventually(format!("{} forgets the channel", node.name()), look).await.map(drop)
+    eventually(format!("{} forgets the channel", node.name()), look).await?;
+    // Its plugins may hear of it a little later than who asks.
+    if node.mock("watcher").is_some() {
+        reaches(net, node, "CLOSED").await?;
+    }
+    Ok(())
 }

@@ -298,11 +298,10 @@ async fn ten_callers(node: &Node) -> Result {
         let mut client = Client::connect(node).await?;
         client.send(&format!(r#"{HEAD}"id":{caller},"method":"hold","params":[]}}"#)).await?;
         client.send(&format!(r#"{HEAD}"id":"own-{caller}","method":"listpeers","params":[]}}"#)).await?;
-        clients.push(client);
-    }
-    for (caller, client) in clients.iter_mut().enumerate() {
+        // Whose call comes first to the plugin is certain only now.
         let own: Value = serde_json::from_str(&client.next().await?)?;
         assert_eq!(own["id"], format!("own-{caller}"));
+        clients.push(client);
     }
     node.rpc("release", json!([])).await?;
     for (caller, client) in clients.iter_mut().enumerate() {
