@@ -117,7 +117,8 @@ impl Replay<'_> {
     /// Waits until it has ended and has left no HTLC behind.
     pub(super) async fn end(&self, invoice: &Value) -> Result<End> {
         let deadline = self.patience.map_or_else(|| self.node.deadline(), Deadline::after);
-        let seconds = deadline.remaining().as_secs().max(1);
+        // A moment of the last second has passed already.
+        let seconds = deadline.remaining().as_millis().div_ceil(1000);
         let params = json!({ "payment_hash": invoice["payment_hash"], "timeout": seconds });
         let end = match self.payer().rpc_at("waitsendpay", params, self.at).await {
             Ok(_) => End::Paid,
