@@ -145,7 +145,10 @@ fn is_core(file: &File) -> bool {
 }
 
 /// Files of the core that may, and why.
-const DRAWN_OUTSIDE: [(&str, &str); 0] = [];
+const DRAWN_OUTSIDE: [(&str, &str); 2] = [
+    ("node/src/plugin/stdio.rs", "it moves bytes: how long it looks out for an answer changes none"),
+    ("node/src/plugin/stdio/lookout.rs", "its tests begin at some moment"),
+];
 
 #[test]
 fn a_node_does_the_same_for_the_same_inputs() {
