@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leyden_node::event::LogLine;
@@ -44,7 +45,7 @@ pub enum EventKind {
     /// The node is stopped dead where the test has armed a crash: before its commit 7, for example.
     Crash(String),
     /// The node logged a line.
-    Log(LogLine),
+    Log(Arc<LogLine>),
     /// A plugin is run.
     PluginLaunched {
         /// Its name: the last part of its path.

@@ -267,7 +267,7 @@ impl Node {
     pub(crate) fn log(&self) -> impl Iterator<Item = LogLine> + use<> {
         let name = self.0.name.clone();
         self.timeline().events().into_iter().filter_map(move |event| match &event.kind {
-            EventKind::Log(line) if event.node.as_ref() == Some(&name) => Some(line.clone()),
+            EventKind::Log(line) if event.node.as_ref() == Some(&name) => Some(LogLine::clone(line)),
             _ => None,
         })
     }

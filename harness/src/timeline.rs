@@ -170,7 +170,7 @@ impl Timeline {
             EventKind::Log(line)
                 if event.node.as_deref() == Some(&*owner) && regex.is_match(&line.to_string()) =>
             {
-                Some(Logged { seq: event.seq, line: line.clone() })
+                Some(Logged { seq: event.seq, line: LogLine::clone(line) })
             }
             _ => None,
         };

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Something happened in a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A line was logged.
-    Log(LogLine),
+    Log(Arc<LogLine>),
     /// It has logged `Server started …`: it takes peers and every plugin has answered `init`.
     Started {
         /// Its id, in hex.

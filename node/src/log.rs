@@ -13,6 +13,7 @@ use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The way of bytes that are logged.
@@ -31,6 +32,8 @@ pub(crate) struct Log {
     files: Vec<LogFile>,
     events: Option<Ear>,
     clock: Clock,
+    /// The line that is being printed: its room is used again.
+    printed: String,
     pub(crate) book: LogBook,
 }
 
@@ -63,6 +66,7 @@ impl Log {
             filters: config.log_filters.clone(),
             files: config.log_files.iter().map(open).collect::<Result<_, _>>()?,
             events,
+            printed: String::new(),
             book: LogBook::new(clock()),
             clock,
         })
@@ -102,13 +106,13 @@ impl Log {
     }
 
     /// Logs one line. Bytes that cannot be printed become `?`, as in `log.c:logv`.
-    pub(crate) fn line(&mut self, level: LogLevel, source: &str, text: &str) -> LogLine {
+    pub(crate) fn line(&mut self, level: LogLevel, source: &str, text: &str) -> Arc<LogLine> {
         let time = (self.clock)();
-        let line = LogLine { time, level, source: source.to_owned(), text: printable(text) };
+        let line = Arc::new(LogLine { time, level, source: source.to_owned(), text: printable(text) });
         self.print(level, source, time, |printed| write!(printed, "{line}"));
-        self.book.add(line.clone());
+        self.book.add(Arc::clone(&line));
         if let Some(events) = &self.events {
-            events(Event::Log(line.clone()));
+            events(Event::Log(Arc::clone(&line)));
         }
         line
     }
@@ -151,21 +155,25 @@ impl Log {
         text: impl FnOnce(&mut String) -> fmt::Result,
     ) {
         let wants = |file: &LogFile| self.prints(level, source, Some(&file.path));
-        let wanted: Vec<bool> = self.files.iter().map(wants).collect();
-        if !wanted.contains(&true) {
+        if !self.files.iter().any(wants) {
             return;
         }
-        let mut printed = self.prefix.clone();
+        let mut printed = std::mem::take(&mut self.printed);
+        printed.clone_from(&self.prefix);
         if self.timestamps {
             write!(printed, "{} ", humantime::format_rfc3339_millis(time))
                 .expect("a String takes everything");
         }
         text(&mut printed).expect("a String takes everything");
         printed.push('\n');
-        for (file, _) in self.files.iter_mut().zip(wanted).filter(|(_, wanted)| *wanted) {
-            // A full disk must not end the node; CLN ignores it as well.
-            drop(file.lines.write_all(printed.as_bytes()));
+        let mut files = std::mem::take(&mut self.files);
+        for file in &mut files {
+            if self.prints(level, source, Some(&file.path)) {
+                // A full disk must not end the node; CLN ignores it as well.
+                drop(file.lines.write_all(printed.as_bytes()));
+            }
         }
+        (self.files, self.printed) = (files, printed);
     }
 
     /// Whether the files have every line.

@@ -154,7 +154,7 @@ impl Follower {
                 let id = rest.split([',', ' ']).next().unwrap_or_default().to_owned();
                 EventKind::NodeStarted { id, port: self.port }
             });
-            self.timeline.record(Some(&self.node), EventKind::Log(line));
+            self.timeline.record(Some(&self.node), EventKind::Log(Arc::new(line)));
             if let Some(started) = started {
                 self.timeline.record(Some(&self.node), started);
             }

@@ -1,5 +1,6 @@
 //! The one order of events, and waiting on it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use leyden::event::{Direction, EventKind};
@@ -18,7 +19,7 @@ fn log(timeline: &Timeline, node: &str, text: &str) {
         source: "plugin-p".into(),
         text: text.into(),
     };
-    timeline.record(Some(node), EventKind::Log(line));
+    timeline.record(Some(node), EventKind::Log(Arc::new(line)));
 }
 
 fn exit(timeline: &Timeline, node: &str) {

@@ -3,6 +3,7 @@
 use crate::event::LogLine;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How many bytes of lines are kept, as lightningd has it.
@@ -11,7 +12,7 @@ const CAPACITY: usize = 1 << 24;
 /// The last lines of every level, printed or not.
 pub(crate) struct LogBook {
     began: SystemTime,
-    lines: VecDeque<LogLine>,
+    lines: VecDeque<Arc<LogLine>>,
     bytes: usize,
 }
 
@@ -20,11 +21,11 @@ impl LogBook {
         Self { began, lines: VecDeque::new(), bytes: 0 }
     }
 
-    pub(super) fn add(&mut self, line: LogLine) {
+    pub(super) fn add(&mut self, line: Arc<LogLine>) {
         self.bytes += size(&line);
         self.lines.push_back(line);
         while self.bytes > CAPACITY {
-            self.bytes -= self.lines.pop_front().as_ref().map_or(0, size);
+            self.bytes -= self.lines.pop_front().map_or(0, |line| size(&line));
         }
     }
 
@@ -61,7 +62,12 @@ mod tests {
         for letter in ["a", "b", "c"] {
             let time = began + Duration::from_millis(1500);
             let text = letter.repeat(CAPACITY / 2 - 1000);
-            book.add(LogLine { time, level: LogLevel::Broken, source: "lightningd".to_owned(), text });
+            book.add(Arc::new(LogLine {
+                time,
+                level: LogLevel::Broken,
+                source: "lightningd".to_owned(),
+                text,
+            }));
         }
         let mut dumped = Vec::new();
         book.dump(&mut dumped).unwrap();

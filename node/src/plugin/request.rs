@@ -37,18 +37,19 @@ pub(crate) enum Awaiting {
 #[derive(Default)]
 pub(crate) struct Requests {
     pub(crate) ids: IdSource,
-    pending: BTreeMap<Id, (PluginId, Awaiting)>,
+    /// In boxes, for a map of what they take would be made and forgotten with nearly every request.
+    pending: BTreeMap<Id, (PluginId, Box<Awaiting>)>,
 }
 
 impl Requests {
     pub(crate) fn wait(&mut self, id: Id, plugin: PluginId, awaiting: Awaiting) {
-        self.pending.insert(id, (plugin, awaiting));
+        self.pending.insert(id, (plugin, Box::new(awaiting)));
     }
 
     /// The one who waits for the answer with this id from this plugin.
     pub(crate) fn take(&mut self, id: &Id, plugin: PluginId) -> Option<Awaiting> {
         match self.pending.get(id) {
-            Some((owner, _)) if *owner == plugin => self.pending.remove(id).map(|(_, awaiting)| awaiting),
+            Some((owner, _)) if *owner == plugin => self.pending.remove(id).map(|(_, awaiting)| *awaiting),
             _ => None,
         }
     }
@@ -63,7 +64,10 @@ impl Requests {
     /// The client whose command `plugin` serves under `id`.
     pub(crate) fn client_of(&self, id: &Id, plugin: PluginId) -> Option<&Client> {
         match self.pending.get(id) {
-            Some((owner, Awaiting::PassThrough(client))) if *owner == plugin => Some(client),
+            Some((owner, awaiting)) if *owner == plugin => match &**awaiting {
+                Awaiting::PassThrough(client) => Some(client),
+                _ => None,
+            },
             _ => None,
         }
     }

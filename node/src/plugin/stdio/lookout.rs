@@ -2,8 +2,8 @@
 //!
 //! Most plugins answer within microseconds, and to be put to sleep and woken up again takes longer than that. So for a moment after a
 //! request its I/O task does not wait for the plugin, but looks again and again, and gives everybody else his turn in between. A plugin for
-//! which that was in vain is left alone for the next requests, each time for twice as many: slow ones cost nothing, nor do those that hold an
-//! HTLC for hours.
+//! which that was in vain is left alone for the next requests, each time for twice as many, until it answers in time: slow ones cost next to
+//! nothing, nor do those that hold an HTLC for hours.
 
 use std::time::{Duration, Instant};
 
@@ -11,45 +11,55 @@ use std::time::{Duration, Instant};
 const MOMENT: Duration = Duration::from_micros(100);
 
 /// For how many requests a plugin is left alone at most.
-const LONGEST_BREAK: u32 = 1024;
+const LONGEST_BREAK: u32 = 32;
 
 /// What is known of one plugin's haste.
 #[derive(Debug, Default)]
 pub(super) struct Lookout {
-    /// When it was asked last, if it is still looked for the answer.
-    since: Option<Instant>,
+    /// When it was asked last, if it has not said anything since.
+    asked: Option<Instant>,
+    /// It is looked for the answer.
+    looking: bool,
     /// For how many requests it is left alone.
     pause: u32,
-    /// For how many it will be, the next time that it is in vain.
-    next_pause: u32,
+    /// For how many it was, the last time that it was in vain.
+    last_pause: u32,
 }
 
 impl Lookout {
     /// The plugin has just been asked something.
     pub(super) fn asked(&mut self, now: Instant) {
-        match self.pause.checked_sub(1) {
-            Some(rest) => self.pause = rest,
-            None => self.since = Some(now),
-        }
+        self.asked = Some(now);
+        self.looking = self.pause == 0;
+        self.pause = self.pause.saturating_sub(1);
     }
 
-    /// The plugin has said something. Late is as bad as never: somebody else was given much of the time.
+    /// The plugin has said something: in time, whether it was looked for it or not, or late.
     pub(super) fn heard(&mut self, now: impl FnOnce() -> Instant) {
-        if self.since.is_some() && self.lasts(now) {
-            (self.since, self.next_pause) = (None, 0);
+        let Some(asked) = self.asked.take() else { return };
+        if now().duration_since(asked) < MOMENT {
+            (self.pause, self.last_pause) = (0, 0);
+        } else if self.looking {
+            self.was_in_vain();
         }
+        self.looking = false;
     }
 
     /// Whether it is worth to look once more, and not to wait.
     pub(super) fn lasts(&mut self, now: impl FnOnce() -> Instant) -> bool {
-        let Some(since) = self.since else { return false };
-        if now().duration_since(since) < MOMENT {
-            return true;
+        if !self.looking {
+            return false;
         }
-        self.since = None;
-        self.next_pause = (self.next_pause * 2).clamp(1, LONGEST_BREAK);
-        self.pause = self.next_pause;
-        false
+        self.looking = self.asked.is_some_and(|asked| now().duration_since(asked) < MOMENT);
+        if !self.looking {
+            self.was_in_vain();
+        }
+        self.looking
+    }
+
+    fn was_in_vain(&mut self) {
+        self.last_pause = (self.last_pause * 2).clamp(1, LONGEST_BREAK);
+        self.pause = self.last_pause;
     }
 }
 
@@ -75,28 +85,23 @@ mod tests {
     }
 
     #[test]
-    fn slow_plugins_are_left_alone_for_more_and_more_requests() {
+    fn slow_plugins_are_left_alone_until_they_answer_in_time() {
         let mut lookout = Lookout::default();
         let now = Instant::now();
-        let asked = |lookout: &mut Lookout, times: usize| {
-            let mut looked = 0;
-            for _ in 0..times {
+        let looked = |lookout: &mut Lookout, times: usize, takes: Duration| -> usize {
+            let look = |_| {
                 lookout.asked(now);
-                looked += usize::from(lookout.lasts(|| now));
-                lookout.heard(|| now + MOMENT);
-            }
-            looked
+                let looked = lookout.lasts(|| now);
+                lookout.heard(|| now + takes);
+                usize::from(looked)
+            };
+            (0..times).map(look).sum()
         };
-        assert_eq!(asked(&mut lookout, 2048), 11);
-        // Once it answers at once, it is looked for each answer again.
-        let mut looked = 0;
-        for _ in 0..1030 {
-            lookout.asked(now);
-            looked += usize::from(lookout.lasts(|| now));
-            lookout.heard(|| now);
-        }
-        assert!(looked > 5, "{looked}");
-        lookout.asked(now);
-        assert!(lookout.lasts(|| now));
+        assert_eq!(looked(&mut lookout, 100, Duration::ZERO), 100);
+        assert_eq!(looked(&mut lookout, 1 + 1 + 1 + 2 + 1 + 4 + 1 + 8 + 1 + 16, MOMENT), 5);
+        assert_eq!(looked(&mut lookout, 33 * 10, MOMENT), 10);
+        assert_eq!(looked(&mut lookout, 2, Duration::ZERO), 2, "it was next");
+        looked(&mut lookout, 9, MOMENT);
+        assert_eq!(looked(&mut lookout, 20, Duration::ZERO), 19, "the first was heard without");
     }
 }
