@@ -23,6 +23,7 @@
 //! | `options`, `setconfig`, `init` | the values of options, and how they are listed; changing them; what `init` tells |
 //! | `manifest`, `lifecycle`, `directories` | what a plugin declares; how it comes and goes; where it is found |
 //! | `hooks` | what all hooks have in common: order, chains, deaths, fatal answers |
+//! | `answers` | the answers of many methods |
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `rpc_socket`, `rpc_methods` | requests, callers, `check`, `filter`; ids, deprecated methods |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
@@ -42,6 +43,7 @@
 //! | `releases` | lightningd as it was |
 //! | `db_write` | plugins that keep a copy of the node's database |
 
+mod answers;
 mod backend;
 mod chain;
 mod channels;

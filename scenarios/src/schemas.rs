@@ -5,12 +5,25 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
 use jsonschema::Validator;
 use leyden::env::Settings;
 use serde_json::{Value, json};
+
+/// What lightningd v26.06.6 says and its own schemas have forgotten: the file, a member that is listed there, the one that should be beside it,
+/// and its type.
+const FORGOTTEN: [(&str, &str, &str, &str); 7] = [
+    ("sendpay.json", "payment_hash", "description", "string"),
+    ("waitsendpay.json", "payment_hash", "description", "string"),
+    ("delpay.json", "payment_hash", "description", "string"),
+    ("notification/forward_event.json", "payment_hash", "created_index", "u64"),
+    ("notification/forward_event.json", "payment_hash", "updated_index", "u64"),
+    ("notification/forward_event.json", "payment_hash", "in_htlc_id", "u64"),
+    ("notification/forward_event.json", "payment_hash", "preimage", "secret"),
+];
 
 /// What one of lightningd's messages is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +34,27 @@ pub enum Subject {
     Hook(String),
     /// What a notification tells, without the name around it.
     Notification(String),
+}
+
+impl Subject {
+    /// Where CLN keeps its schema.
+    fn file(&self) -> String {
+        match self {
+            Self::Method(name) => format!("{name}.json"),
+            Self::Hook(name) => format!("hook/{name}.json"),
+            Self::Notification(name) => format!("notification/{name}.json"),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(name) => write!(f, "{name}"),
+            Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Notification(name) => write!(f, "notification {name}"),
+        }
+    }
 }
 
 /// The schemas of one release.
@@ -42,6 +76,11 @@ impl Schemas {
         Some(Self { dir, read: RefCell::default() })
     }
 
+    /// Whether there is one for a subject.
+    pub fn publish(&self, subject: &Subject) -> bool {
+        self.dir.join(subject.file()).is_file()
+    }
+
     /// What is wrong with a value, a line each; `None` if there is no schema for it.
     ///
     /// # Panics
@@ -54,16 +93,41 @@ impl Schemas {
     }
 
     fn read(&self, subject: &Subject) -> Option<Validator> {
-        let (file, part) = match subject {
-            Subject::Method(name) => (format!("{name}.json"), "response"),
-            Subject::Hook(name) => (format!("hook/{name}.json"), "request"),
-            Subject::Notification(name) => (format!("notification/{name}.json"), "response"),
+        let file = subject.file();
+        let part = match subject {
+            Subject::Method(_) | Subject::Notification(_) => "response",
+            Subject::Hook(_) => "request",
         };
         let text = fs::read_to_string(self.dir.join(&file)).ok()?;
         let whole: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let schema = in_plain_words(whole.get(part)?);
+        let mut schema = whole.get(part)?.clone();
+        if let (Subject::Notification(_), Some(members)) = (subject, schema.as_object_mut()) {
+            // Its files say outside of this part that nothing else may be told.
+            members.insert("additionalProperties".to_owned(), whole["additionalProperties"].clone());
+        }
+        for (_, beside, member, called) in FORGOTTEN.iter().filter(|(forgetful, ..)| *forgetful == file) {
+            let remembered = remember(&mut schema, beside, member, called);
+            assert!(remembered > 0, "{file} has not forgotten {member} beside {beside}");
+        }
+        let schema = in_plain_words(&schema);
         Some(jsonschema::draft7::new(&schema).unwrap_or_else(|error| panic!("{file}: {error}")))
     }
+}
+
+/// Lists a member wherever its neighbour is listed, and gives how often it was missing there.
+fn remember(schema: &mut Value, beside: &str, member: &str, called: &str) -> usize {
+    let mut remembered = 0;
+    if let Some(listed) = schema.get_mut("properties").and_then(Value::as_object_mut)
+        && listed.contains_key(beside)
+    {
+        remembered += usize::from(listed.insert(member.to_owned(), json!({"type": called})).is_none());
+    }
+    let parts: Vec<&mut Value> = match schema {
+        Value::Object(members) => members.values_mut().collect(),
+        Value::Array(elements) => elements.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    remembered + parts.into_iter().map(|part| remember(part, beside, member, called)).sum::<usize>()
 }
 
 /// A schema without what only CLN's documentation knows.
@@ -133,6 +197,16 @@ mod tests {
 
     fn complaints(schema: &Value, value: &Value) -> usize {
         jsonschema::draft7::new(&in_plain_words(schema)).expect("it is a schema").iter_errors(value).count()
+    }
+
+    #[test]
+    fn a_forgotten_member_is_put_beside_its_neighbour_alone() {
+        let listed = json!({"additionalProperties": false, "properties": {"payment_hash": {}}});
+        let mut schema = json!({"properties": {"parts": {"items": listed}, "total": {}}});
+        assert_eq!(remember(&mut schema, "payment_hash", "description", "string"), 1);
+        assert_eq!(complaints(&schema, &json!({"parts": [{"description": "for what"}]})), 0);
+        assert_eq!(complaints(&schema, &json!({"parts": [{"description": 1}, {"label": ""}]})), 2);
+        assert_eq!(remember(&mut schema, "payment_hash", "description", "string"), 0);
     }
 
     #[test]

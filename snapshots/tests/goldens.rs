@@ -112,12 +112,14 @@ fn every_golden_says_what_it_was_recorded_from_and_none_is_left_over() {
 
 #[test]
 fn enough_is_recorded_from_a_real_lightningd() {
-    let recorded: Vec<String> = expected()
-        .into_iter()
-        .filter(|(_, from)| *from == Backend::Lightningd)
-        .map(|(golden, _)| golden)
+    // Where the embedded node has a golden of its own, it is not held against the real one's.
+    let held = |golden: &str| !golden.ends_with(OF_OUR_OWN) && !file(&own_golden(golden)).exists();
+    let goldens = expected().into_keys().filter(|golden| held(golden)).map(|golden| read(&golden));
+    let recorded: Vec<String> = goldens
+        .filter(|(metadata, _)| metadata.contains(&recorded_from(Backend::Lightningd)))
+        .map(|(_, text)| text)
         .collect();
-    let frames: usize = recorded.iter().map(|golden| frames(&read(golden).1)).sum();
+    let frames: usize = recorded.iter().map(|text| frames(text)).sum();
     // `println!` would be kept from who runs the tests.
     writeln!(std::io::stdout(), "{} goldens of a real lightningd, with {frames} frames", recorded.len())
         .expect("stdout is there");

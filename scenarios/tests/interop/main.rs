@@ -1,7 +1,20 @@
 //! Embedded nodes and real lightningds in one net: their channels are with each other.
 //!
-//! Every scenario about channels and payments is played twice, with the two kinds of nodes taking turns, and payments along three nodes also
-//! where neighbours are of one kind: so each is sender, forwarder and receiver. `wire` has what only the embedded node can provoke.
+//! The scenarios about channels and payments are played twice, with the two kinds of nodes taking turns, and payments along three nodes also
+//! where neighbours are of one kind: so each is sender, forwarder and receiver, and each is killed and started again in the midst of it.
+//!
+//! | what | where |
+//! |---|---|
+//! | open, pay, close, by either side | `channel_life`, `payment_life`, `zeroconf`, `opened_together` |
+//! | forwards, refused ones, all verdicts of a plugin in the middle | `payment_life`, `forwards_refused`, `htlc_verdicts` |
+//! | channels with anchors | all of them, but `wire::channels_without_anchors_work_as_well`: static_remotekey |
+//! | reconnecting in mid-commitment | `reconnected`, `wire::a_payment_survives_a_disconnect_at_any_message` |
+//! | restarts of either | `everything_kept`, `payments_resumed`, `parts_resumed`, `payments_replayed`, `channel_life_resumed` |
+//! | extra TLVs seen by the other side's hook | `wire::extra_tlvs_of_an_htlc_reach_the_other_sides_hook`, `htlc_modified` |
+//! | a revoked commitment is punished | `revoked_commitment`, `commitment_revocation` |
+//! | HTLCs on the chain | `htlcs_on_payers_commitment`, `htlcs_on_payees_commitment`, `deadlines` |
+//!
+//! `wire` has what only the embedded node can provoke.
 //! It runs where a lightningd is at hand (`LIGHTNINGD_EXE`, or on PATH), and says so where none is.
 
 mod wire;
@@ -48,10 +61,11 @@ mixed! {
     {
         peer_accepted peer_refused connect_and_disconnect custommsg_both_ways
         channel_life channel_refused channel_to_another_address known_everywhere payment_life htlc_verdicts
-        sent_again ready_onion ways_found paid_in_parts forwards_refused forwards_listed
-        htlc_modified htlc_failed htlc_replayed invoice_payment_verdicts invoice_in_parts keysend_received
+        sent_again ready_onion ways_found paid_by_pay paid_in_parts forwards_refused forwards_listed
+        htlc_modified htlc_failed htlc_replayed invoice_payment_verdicts invoice_in_parts invoice_over_private_channel keysend_received
         reconnected commitment_revocation closed_by_one_side htlcs_on_payers_commitment htlcs_on_payees_commitment
-        revoked_commitment funding_reorganised
+        revoked_commitment funding_reorganised closing_reorganised fees_raised zeroconf opened_together fee_change deadlines
+        everything_kept payments_resumed parts_resumed payments_replayed channel_life_resumed known_after_restart
     }
     embedded_first: Embedded Lightningd;
     lightningd_first: Lightningd Embedded;
