@@ -145,7 +145,10 @@ impl Net {
     async fn sync(&self, nodes: &[Node], at: &'static Location<'static>) -> Result {
         let height = self.bitcoind().block_count().await.map_err(|error| error.at(at))?;
         let running = nodes.iter().filter(|node| node.is_running()).cloned();
-        let wait = |node: Node| async move { node.rpc_at("waitblockheight", json!([height]), at).await };
+        // The node's own patience is a minute, whatever a slow machine was given.
+        let patience = self.surroundings.settings.timeout.as_secs();
+        let wait =
+            |node: Node| async move { node.rpc_at("waitblockheight", json!([height, patience]), at).await };
         self.at_once(running.map(wait)).await.map(drop)
     }
 
