@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const ASKED_FOR_HELP: &str = "many_answers";
 
 /// Scenarios that together show every command, hook and topic.
-const PLAYED: [&str; 33] = [
+const PLAYED: [&str; 34] = [
     ASKED_FOR_HELP,
     "channel_life",
     "channel_refused",
@@ -32,6 +32,7 @@ const PLAYED: [&str; 33] = [
     "forwards_listed",
     "invoice_payment_verdicts",
     "invoice_signed",
+    "invoices_waited_for",
     "keysend_received",
     "known_after_restart",
     "known_everywhere",
@@ -54,7 +55,8 @@ const PLAYED: [&str; 33] = [
 ];
 
 /// Hooks and topics for which an embedded node has no occasion, and why.
-const NEVER: [(&str, &str); 8] = [
+const NEVER: [(&str, &str); 9] = [
+    ("channel_open_failed", "of channels of version 2 alone, which it has not"),
     ("onion_message_recv", "it has no onion messages"),
     ("onion_message_recv_secret", "the same"),
     ("onionmessage_forward_fail", "the same"),
