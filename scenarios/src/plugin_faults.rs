@@ -19,8 +19,8 @@ pub(crate) fn plugin_faults() -> Scenario {
 
 async fn misbehave(net: &Net) -> Result {
     let [l1] = net.nodes();
-    // It reads only: v26.06.6 crashes when a command that writes goes on because a plugin was killed for its nonsense.
-    let list = || l1.rpc("listdatastore", json!({}));
+    // It needs no database: v26.06.6 crashes when a command that does goes on because a plugin was killed for its nonsense.
+    let ask = || l1.rpc("makesecret", json!({"string": "guarded"}));
     let fault = |hook: Hook| net.fault(&l1, "guard.sh").at(hook);
     let ends: [fn(PluginFault) -> Faulted; 3] =
         [PluginFault::die, PluginFault::garbage, PluginFault::close_stdout];
@@ -29,21 +29,21 @@ async fn misbehave(net: &Net) -> Result {
             l1.start_plugin(guard()).await?;
             let ended = end(fault(hook)?);
             // It is asked no more.
-            list().await?;
-            assert!(ended.happened().await?.contains(r#""method":"listdatastore""#));
+            ask().await?;
+            assert!(ended.happened().await?.contains(r#""method":"makesecret""#));
             l1.wait_for_log("plugin-guard.sh: Killing plugin: ").await?;
         }
     }
 
     l1.start_plugin(guard()).await?;
     let refused = fault(Hook::answered("rpc_command").nth(2))?.reply(Reply::return_error(-401, "not now"));
-    list().await?;
-    assert_eq!(list().await.expect_err("the second").code(), -401);
+    ask().await?;
+    assert_eq!(ask().await.expect_err("the second").code(), -401);
     refused.happened().await?;
 
     // Of two answers the first counts.
     let twice = fault(Hook::answered("rpc_command"))?.answer_twice();
-    list().await?;
+    ask().await?;
     twice.happened().await?;
 
     let held = fault(Hook::answered("rpc_command"))?.hold();
@@ -54,27 +54,25 @@ async fn misbehave(net: &Net) -> Result {
         held.release();
         Result::Ok(())
     };
-    let (listed, between) = tokio::join!(list(), in_between);
+    let (answered, between) = tokio::join!(ask(), in_between);
     between?;
-    listed?;
+    answered?;
 
     let hung = fault(Hook::called("rpc_command"))?.hang();
     let in_between = async {
         hung.happened().await?;
         l1.stop_plugin("guard.sh").await
     };
-    let (listed, between) = tokio::join!(list(), in_between);
+    let (answered, between) = tokio::join!(ask(), in_between);
     between?;
-    listed?;
+    answered?;
 
     // A mock misbehaves as well as an executable.
     let mock = l1
-        .mount(
-            Mock::hook("rpc_command").filters([leyden::Filter::Method("listdatastore".into())]).named("mock"),
-        )
+        .mount(Mock::hook("rpc_command").filters([leyden::Filter::Method("makesecret".into())]).named("mock"))
         .await?;
     let died = net.fault(&l1, "mock").at(Hook::called("rpc_command"))?.die();
-    list().await?;
+    ask().await?;
     died.happened().await?;
     assert!(mock.calls("rpc_command").len() <= 1);
     Ok(())
