@@ -18,6 +18,8 @@ pub struct Settings {
     pub backend: Option<String>,
     /// `TEST_DIR`, or the system's directory for temporary files: run directories are made here.
     pub test_dir: PathBuf,
+    /// The system's directory for temporary files: what belongs to the whole machine, such as its ports, is agreed upon here, whatever `TEST_DIR` says.
+    pub(crate) temp_dir: PathBuf,
     /// `LEYDEN_CACHE_DIR`, or `leyden` in `XDG_CACHE_HOME`, or in `.cache` of `HOME`: where a fetched bitcoind is kept.
     pub cache_dir: Option<PathBuf>,
     /// `LEYDEN_SCHEMAS`: CLN's `doc/schemas` of the newest release that [`Profile`](crate::Profile) knows, for Leyden's own tests.
@@ -68,6 +70,7 @@ impl Settings {
         let seconds =
             value("TIMEOUT").and_then(|value| value.to_str()?.trim().parse().ok()).unwrap_or(default_seconds);
         let bitcoind = program("BITCOIND_EXE", "bitcoind");
+        let temp_dir = std::env::temp_dir();
         Self {
             bitcoin_cli: bitcoind
                 .as_deref()
@@ -76,7 +79,8 @@ impl Settings {
             bitcoind,
             lightningd: program("LIGHTNINGD_EXE", "lightningd"),
             backend: value("LEYDEN_BACKEND").map(|value| value.to_string_lossy().into_owned()),
-            test_dir: path("TEST_DIR").unwrap_or_else(std::env::temp_dir),
+            test_dir: path("TEST_DIR").unwrap_or_else(|| temp_dir.clone()),
+            temp_dir,
             cache_dir: path("LEYDEN_CACHE_DIR")
                 .or_else(|| path("XDG_CACHE_HOME").map(|dir| dir.join("leyden")))
                 .or_else(|| path("HOME").map(|dir| dir.join(".cache/leyden"))),

@@ -32,7 +32,7 @@ impl PortLease {
     /// If none is free, or if the directory of the locks cannot be made.
     #[track_caller]
     pub(crate) fn take(settings: &Settings) -> Result<Self> {
-        let dir = lock_dir(&settings.test_dir).map_err(|error| {
+        let dir = lock_dir(&settings.temp_dir).map_err(|error| {
             Error::environment("leasing a port: making the directory of the locks").came(error.to_string())
         })?;
         let count = usize::from(RANGE.end - RANGE.start);
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn a_leased_port_is_given_to_nobody_else_until_it_is_dropped() {
         let base = tempfile::tempdir().unwrap();
-        let settings = Settings::in_test_dir(base.path());
+        let mut settings = Settings::in_test_dir(base.path());
+        settings.temp_dir = base.path().to_owned();
         let first = PortLease::take(&settings).unwrap();
         let second = PortLease::take(&settings).unwrap();
         assert_ne!(first.port(), second.port());
@@ -88,6 +89,16 @@ mod tests {
         assert!(PortLease::try_take(&dir, port).is_none());
         drop(first);
         assert_eq!(PortLease::try_take(&dir, port).unwrap().port(), port);
+    }
+
+    #[test]
+    fn who_has_another_test_dir_uses_the_same_locks() {
+        let bases = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [one, other] = bases.each_ref().map(|base| Settings::in_test_dir(base.path()));
+        assert_ne!(one.test_dir, other.test_dir);
+        let first = PortLease::take(&one).unwrap();
+        assert_ne!(first.port(), PortLease::take(&other).unwrap().port());
+        assert!(PortLease::try_take(&lock_dir(&other.temp_dir).unwrap(), first.port()).is_none());
     }
 
     #[test]
