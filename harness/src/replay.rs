@@ -57,7 +57,8 @@ impl Net {
     /// ```
     ///
     /// `plugin` is the plugin's or the mock's name. Each payment is one of its own, over an invoice of its own; the net stays the same, and so
-    /// does what the plugin has kept. The memory of a mock, unlike that of a process, outlives its node.
+    /// does what the plugin has kept. The memory of a mock, unlike that of a process, outlives its node. A real lightningd is crashed at the
+    /// calls of hooks and their answers alone: nobody can stop it at a chosen commit.
     #[track_caller]
     pub fn replay(&self, node: &Node, plugin: &str) -> Replay<'_> {
         Replay {

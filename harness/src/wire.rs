@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use leyden_node::host::{Verdict, Way, WireMessage, WireTap, message_name};
 use tokio::sync::{oneshot, watch};
@@ -11,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::node::Node;
-use crate::wait::Deadline;
+use crate::wait::{Deadline, pause};
 
 impl Node {
     /// The next message of a type that this node sends to a peer. Types are called as in the BOLTs.
@@ -115,6 +116,16 @@ impl WireRule {
             Verdict::Hold(Box::pin(async { decided.await.unwrap_or(Verdict::Pass) }))
         });
         Held { struck, decide }
+    }
+
+    /// The message arrives so much later, and so does everything behind it on its way.
+    pub fn delay(self, by: Duration) -> Struck {
+        self.act(move |_| {
+            Verdict::Hold(Box::pin(async move {
+                pause(by).await;
+                Verdict::Pass
+            }))
+        })
     }
 
     fn act(self, judge: impl FnOnce(&WireMessage) -> Verdict + Send + 'static) -> Struck {

@@ -2,6 +2,10 @@
 
 use leyden::{Backend, Net};
 use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How late a message comes.
+const LATE: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn a_message_is_held_changed_lost_and_cut_at() {
@@ -16,6 +20,11 @@ async fn a_message_is_held_changed_lost_and_cut_at() {
         held.release();
     });
     assert_eq!(pinged.unwrap(), json!({"totlen": 132}));
+
+    let late = l1.incoming("pong").unwrap().delay(LATE);
+    let asked = Instant::now();
+    assert_eq!(ping().await.unwrap(), json!({"totlen": 132}));
+    assert!(late.has_happened() && asked.elapsed() >= LATE);
 
     // A ping that asks for five bytes is answered with these, type and length.
     let small = l1.outgoing("ping").unwrap().replace(|_| vec![vec![0, 18, 0, 5, 0, 0]]);
