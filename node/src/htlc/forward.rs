@@ -1,7 +1,6 @@
 //! Handing an HTLC on: which channel it goes through, and what it must pay for that (`lightningd/peer_htlcs.c:forward_htlc`).
 
 use super::failure::{FailureMessage, bare, with_update};
-use super::forwards::Style;
 use super::hook::HtlcAcceptedCall;
 use crate::channel::htlc::OfferError;
 use crate::channel::{HtlcKey, HtlcOrigin, LocalChannel, Policy};
@@ -135,7 +134,7 @@ impl State {
         let Some((dbid, ..)) = ready else {
             let code = FailureCode::UNKNOWN_NEXT_PEER;
             self.fail_htlc(call.key, &bare(code));
-            return self.forward_failed(call.key, Style::Tlv, scid, code);
+            return self.forward_failed(call.key, scid, code);
         };
         let terms = Terms {
             in_msat: call.amount_msat,
@@ -147,7 +146,7 @@ impl State {
         if let Err(refusal) = self.try_to_forward(call, dbid, &terms) {
             let update = self.own_channel_update(dbid);
             self.fail_htlc(call.key, &refusal.message(&update));
-            self.forward_failed(call.key, Style::Tlv, scid, refusal.code);
+            self.forward_failed(call.key, scid, refusal.code);
         }
     }
 

@@ -50,14 +50,28 @@ impl ForwardStatus {
 /// The kind of payload that a forward had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// Nobody looked.
-    Unknown,
+    /// Of fixed length.
+    Legacy = 0,
     /// Records.
-    Tlv,
+    Tlv = 1,
+    /// Nobody looked. This is not stored.
+    Unknown,
 }
 
-/// The column `forward_style` for [`Style::Tlv`]. 0 were payloads of fixed length.
-const STYLE_TLV: i64 = 1;
+impl Style {
+    /// The column `forward_style`.
+    fn stored(self) -> Option<i64> {
+        (self != Self::Unknown).then_some(self as i64)
+    }
+
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Legacy => Some("legacy"),
+            Self::Tlv => Some("tlv"),
+            Self::Unknown => None,
+        }
+    }
+}
 
 /// A forward, as it is stored and told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +129,10 @@ impl Forward {
                 .find(|status| status.stored() == state)
                 .unwrap_or(ForwardStatus::Offered),
             failcode: row.get::<_, Option<u16>>(9)?.map(FailureCode),
-            style: if style == Some(STYLE_TLV) { Style::Tlv } else { Style::Unknown },
+            style: [Style::Legacy, Style::Tlv]
+                .into_iter()
+                .find(|one| one.stored() == style)
+                .unwrap_or(Style::Unknown),
             received_time: row.get(11)?,
             resolved_time: row.get(12)?,
         })
@@ -132,12 +149,18 @@ impl State {
     pub(super) fn forward_failed(
         &mut self,
         incoming: HtlcKey,
-        style: Style,
         out_channel: Option<ShortChannelId>,
         code: FailureCode,
     ) {
         let Some(forward) = self.forward_of(incoming, ForwardStatus::LocalFailed) else { return };
-        self.note_forward(incoming, Forward { out_channel, style, failcode: Some(code), ..forward }, None);
+        self.note_forward(incoming, Forward { out_channel, failcode: Some(code), ..forward }, None);
+    }
+
+    /// Notes, and tells, that this node failed an HTLC before it looked into its onion.
+    pub(super) fn refused_unseen(&mut self, incoming: HtlcKey, code: FailureCode) {
+        let Some(forward) = self.forward_of(incoming, ForwardStatus::LocalFailed) else { return };
+        let forward = Forward { style: Style::Unknown, failcode: Some(code), ..forward };
+        self.note_forward(incoming, forward, None);
     }
 
     /// Notes, and tells, how far an HTLC that was handed on is.
@@ -183,7 +206,7 @@ impl State {
             out_msat: None,
             status,
             failcode: None,
-            style: Style::Tlv,
+            style: self.forward_style(incoming),
             received_time: received.flatten().unwrap_or_default(),
             resolved_time: status.is_resolved().then(|| self.unix_nanoseconds()),
         })
@@ -250,8 +273,8 @@ impl State {
             add("failcode", code.0.into());
             add("failreason", wire_name(code).into());
         }
-        if forward.style == Style::Tlv && profile.forward_names_htlc() {
-            add("style", "tlv".into());
+        if let Some(style) = forward.style.name().filter(|_| profile.forward_names_htlc()) {
+            add("style", style.into());
         }
         let digits = profile.forward_time_digits();
         members.push(format!("\"received_time\":{}", seconds(forward.received_time, digits)));
@@ -282,10 +305,6 @@ fn failcode(forward: &Forward) -> Option<u16> {
     forward.failcode.map(|code| code.0)
 }
 
-fn style(forward: &Forward) -> Option<i64> {
-    (forward.style == Style::Tlv).then_some(STYLE_TLV)
-}
-
 impl State {
     /// Changes the row of a forward, if there is one.
     fn update_forward(&mut self, forward: &mut Forward) -> bool {
@@ -295,7 +314,7 @@ impl State {
             &forward.status.stored(),
             &forward.resolved_time,
             &failcode(forward),
-            &style(forward),
+            &forward.style.stored(),
             &forward.in_htlc_id.cast_signed(),
             &forward.in_channel.to_u64().cast_signed(),
         ];
@@ -331,7 +350,7 @@ impl State {
             &forward.received_time,
             &forward.resolved_time,
             &failcode(forward),
-            &style(forward),
+            &forward.style.stored(),
         ];
         self.db().exec(insert, &row);
         forward.created_index = index.unwrap_or(0);

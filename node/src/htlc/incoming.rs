@@ -23,7 +23,7 @@ impl State {
     pub(crate) fn htlc_committed(&mut self, dbid: u64, id: u64) {
         let key = HtlcKey { dbid, id, owner: Side::Remote };
         if let Some(code) = self.accept_htlc(key) {
-            self.forward_failed(key, Style::Unknown, None, code);
+            self.refused_unseen(key, code);
         }
     }
 
@@ -78,6 +78,20 @@ impl State {
             packet.peel_legacy(&self.node_key, hash)
         } else {
             packet.peel(&self.node_key, hash)
+        }
+    }
+
+    /// The kind of payload that an HTLC has for this node. Only old releases know more than one.
+    pub(super) fn forward_style(&self, key: HtlcKey) -> Style {
+        if !self.profile.knows_legacy_onions() {
+            return Style::Tlv;
+        }
+        let Some(peeled) = self.htlc(key).and_then(|htlc| self.peel(htlc).ok()) else {
+            return Style::Unknown;
+        };
+        match Payload::decode_hop(&peeled.payload, peeled.is_last, &self.config.accept_htlc_tlv_types) {
+            Ok(payload) if payload.is_legacy() => Style::Legacy,
+            _ => Style::Tlv,
         }
     }
 
