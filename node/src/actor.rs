@@ -28,7 +28,7 @@ use crate::strerror::strerror;
 use crate::wait::Alarm;
 use leyden_protocol::frame::TERMINATOR;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -44,7 +44,7 @@ pub(crate) struct Actor {
     inbox: mpsc::UnboundedReceiver<Input>,
     /// Inputs that come before those in `inbox`.
     queue: VecDeque<Input>,
-    timers: BTreeMap<Timer, Instant>,
+    timers: BTreeMap<Timer, Due>,
     /// When the log is to be written, if there is something to be written.
     log_due: Option<Instant>,
     alarm: Alarm,
@@ -60,6 +60,13 @@ pub(crate) struct Actor {
     backend_task: Option<JoinHandle<()>>,
     /// Turned from outside: the node is to stop dead.
     switch: KillSwitch,
+}
+
+/// When a timer runs out: when so much time has passed, or the node's clock says so. A test lets its clock jump ahead.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    by_clock: SystemTime,
 }
 
 /// How a node ends.
@@ -154,8 +161,14 @@ impl Actor {
         if let Some(input) = self.queue.pop_front() {
             return Some(input);
         }
-        let next = self.timers.iter().min_by_key(|(_, due)| **due).map(|(timer, due)| (*timer, *due));
-        if let Some(input) = self.receive(next.map(|(_, due)| due)).await {
+        let now = (self.state.clock)();
+        let by_clock = self.timers.iter().min_by_key(|(_, due)| due.by_clock);
+        if let Some(timer) = by_clock.filter(|(_, due)| due.by_clock <= now).map(|(timer, _)| *timer) {
+            self.timers.remove(&timer);
+            return Some(Input::Timer(timer));
+        }
+        let next = self.timers.iter().min_by_key(|(_, due)| due.at).map(|(timer, due)| (*timer, due.at));
+        if let Some(input) = self.receive(next.map(|(_, at)| at)).await {
             return Some(input);
         }
         let (timer, _) = next?;
@@ -230,7 +243,10 @@ impl Actor {
                     }
                 }
                 Output::AskBackend(question, asker) => drop(self.backend.send((question, asker))),
-                Output::SetTimer(timer, after) => drop(self.timers.insert(timer, Instant::now() + after)),
+                Output::SetTimer(timer, after) => {
+                    let by_clock = (self.state.clock)() + after;
+                    self.timers.insert(timer, Due { at: Instant::now() + after, by_clock });
+                }
                 Output::CancelTimer(timer) => drop(self.timers.remove(&timer)),
                 Output::Tell(event) => {
                     // Who waits for that may look into the log.

@@ -158,6 +158,8 @@ pub(crate) enum Timer {
     ExpireInvoices,
     /// Dial a peer with channels again.
     Reconnect(PublicKey),
+    /// The connection of a channel, by its number in the database, has lasted.
+    StableChannel(u64),
     /// The n-th `close` has waited long enough.
     CloseChannel(u64),
     /// Somebody has waited for any invoice to be paid; by number.

@@ -33,7 +33,7 @@ impl Command for Listclosedchannels {
         let query = "SELECT node_id, full_channel_id, scid, alias_local, alias_remote, funder, closer, channel_flags, \
                      channel_type, next_index_local, next_index_remote, next_htlc_id, funding_tx_id, funding_tx_outnum, \
                      push_msatoshi, funding_psbt, withheld, funding_satoshi, msatoshi_local, msatoshi_to_us_min, \
-                     msatoshi_to_us_max, last_tx, state_change_reason FROM channels LEFT JOIN peers \
+                     msatoshi_to_us_max, last_tx, state_change_reason, last_stable_connection FROM channels LEFT JOIN peers \
                      ON peers.id = channels.peer_id WHERE state = ? ORDER BY channels.id";
         let closed = ChannelState::Closed.number();
         let wanted = self.peer.map(|peer| peer.serialize().to_vec());
@@ -119,6 +119,10 @@ impl State {
         }
         let cause = Cause::from_number(row.get(22)?).unwrap_or(Cause::Unknown);
         add("close_cause", cause.name().into());
+        let stable = u64_column(row, 23)?;
+        if stable != 0 {
+            add("last_stable_connection", stable.into());
+        }
         Ok(entry.into())
     }
 }

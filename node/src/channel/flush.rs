@@ -76,6 +76,7 @@ impl State {
         channel.put_up("Reconnected, and reestablished.");
         let source = channel.daemon_source("channeld");
         self.log(LogLevel::Debug, &source, "Reestablished");
+        self.await_stability(dbid);
         self.own_channel_changed(dbid);
     }
 

@@ -105,6 +105,9 @@ impl State {
             entry.add("ignore_fee_limits", true);
         }
         entry.add("updates", self.updates(channel));
+        if channel.last_stable_connection != 0 {
+            entry.add("last_stable_connection", channel.last_stable_connection);
+        }
         entry.add("state", channel.state.name());
         let commitment = channel.bolt.local_commitment();
         let (last_txid, last_fee_sat) = match &channel.mutual_close {

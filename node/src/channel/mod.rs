@@ -16,7 +16,7 @@
 //! | [`fail`] | closing without, and forgetting | `channel.c`, `peer_control.c` |
 //! | [`anchorspend`] | raising the fee of a commitment on its way into a block | `anchorspend.c` |
 //! | [`withheld`] | channels whose funding is kept back | `peer_control.c`, `walletrpc.c` |
-//! | [`reconnect`] | connections to peers with channels | `connectd.c` |
+//! | [`reconnect`], [`stable`] | connections to peers with channels, and how they last | `connectd.c`, `channel_gossip.c` |
 //! | [`list`], [`closed`] | `listpeerchannels`, `listclosedchannels` | `peer_control.c`, `closed_channel.c` |
 //! | [`billboard`] | what daemons have to say about a channel | `channel.c` |
 //! | [`setchannel`] | `setchannel` | `peer_control.c` |
@@ -41,6 +41,7 @@ pub(crate) mod reconnect;
 pub(crate) mod revocation;
 mod rows;
 pub(crate) mod setchannel;
+mod stable;
 mod stored;
 mod withheld;
 
@@ -145,6 +146,8 @@ pub(crate) struct LocalChannel {
     pub(crate) first_block: u32,
     /// The height at which the first closing transaction was sent; 0 if none was.
     pub(crate) close_attempt_height: u32,
+    /// When its connection had last been there for a while, in seconds since 1970; 0 for never.
+    pub(crate) last_stable_connection: u64,
     /// What `fundchannel_complete` was given.
     pub(crate) funding_psbt: Option<Vec<u8>>,
     /// Whether whoever opened it keeps the funding transaction back.

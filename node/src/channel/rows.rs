@@ -145,6 +145,7 @@ impl LocalChannel {
             ("remote_cltv_expiry_delta", optional(peer, |peer| number(peer.cltv_expiry_delta.into()))),
             ("remote_htlc_minimum_msat", optional(peer, |peer| number(peer.policy.htlc_minimum_msat))),
             ("remote_htlc_maximum_msat", optional(peer, |peer| number(peer.policy.htlc_maximum_msat))),
+            ("last_stable_connection", number(self.last_stable_connection)),
             ("close_attempt_height", number(self.close_attempt_height.into())),
             ("funding_psbt", optional(self.funding_psbt.clone(), Value::Blob)),
             ("withheld", number(self.withheld.into())),

@@ -1,7 +1,7 @@
 //! Channels between two nodes over loopback, on a chain in memory: opened, taken up again, closed.
 
 use crate::chain::Chain;
-use crate::running::{DEADLINE, RunningNode};
+use crate::running::{DEADLINE, NOW, RunningNode};
 use bitcoin::{ScriptBuf, Transaction};
 use serde_json::{Value, json};
 
@@ -287,4 +287,83 @@ async fn developers_set_a_feerate_and_have_htlcs_ignored() {
     let pending = pair.l1.error("waitsendpay", json!([hash, 0])).await;
     assert_eq!(pending, (200, "Timed out while waiting".to_owned()));
     assert!(htlc(&pair.l2.channel().await), "it stays where it is");
+}
+
+impl Pair {
+    /// Two nodes with a channel in use, and its name.
+    async fn with_channel() -> (Self, String) {
+        let mut pair = Self::start().await;
+        pair.open().await;
+        pair.mine_sent().await;
+        pair.both_are("CHANNELD_NORMAL").await;
+        let scid = pair.l1.channel().await["short_channel_id"].as_str().unwrap_or_default().to_owned();
+        (pair, scid)
+    }
+
+    /// Sends a part of what the second waits for, which is 300 sat in all, and waits until it is there.
+    async fn send_part(&mut self, scid: &str, invoice: &Value, partid: u64, sat: u64) {
+        let route = json!([{ "channel": scid, "id": self.l2.id, "amount_msat": sat * 1000, "delay": 20 }]);
+        let params = json!({
+            "route": route,
+            "payment_hash": invoice["payment_hash"],
+            "payment_secret": invoice["payment_secret"],
+            "amount_msat": 300_000,
+            "partid": partid,
+            "groupid": 1,
+        });
+        self.l1.ok("sendpay", params).await;
+    }
+
+    /// How a part has ended: the code of the error and what it says of the failure.
+    async fn part_failed(&mut self, invoice: &Value, partid: u64) -> (i64, Value) {
+        let params = json!({
+            "payment_hash": invoice["payment_hash"], "partid": partid, "groupid": 1, "timeout": 30
+        });
+        let data = self.l1.error_data("waitsendpay", params.clone()).await;
+        (self.l1.error("waitsendpay", params).await.0, data["failcodename"].clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_payment_wait_seventy_seconds_for_each_other() {
+    let (mut pair, scid) = Pair::with_channel().await;
+    let invoice = pair.l2.ok("invoice", json!(["300sat", "label", "description"])).await;
+    pair.send_part(&scid, &invoice, 1, 100).await;
+    pair.l2.log_has("HTLC set contains 1 HTLCs, for a total of 100000msat out of 300000msat").await;
+    pair.l2.pass(69);
+    pair.send_part(&scid, &invoice, 2, 100).await;
+    pair.l2.log_has("HTLC set contains 2 HTLCs, for a total of 200000msat out of 300000msat").await;
+    pair.l2.pass(1);
+    pair.l2.poke_chain();
+    for partid in [1, 2] {
+        assert_eq!(pair.part_failed(&invoice, partid).await, (203, json!("WIRE_MPP_TIMEOUT")));
+    }
+    // The next ones are a set of their own, with a time of its own.
+    pair.send_part(&scid, &invoice, 3, 100).await;
+    pair.l2.log_has("HTLC set contains 1 HTLCs, for a total of 100000msat out of 300000msat").await;
+    pair.l2.pass(69);
+    pair.send_part(&scid, &invoice, 4, 200).await;
+    for partid in [3, 4] {
+        let params = json!({ "payment_hash": invoice["payment_hash"], "partid": partid, "groupid": 1 });
+        assert_eq!(pair.l1.ok("waitsendpay", params).await["status"], "complete");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_stable_after_a_minute() {
+    let (mut pair, _) = Pair::with_channel().await;
+    let stable = async |node: &mut RunningNode, seconds: u64| {
+        node.pass(seconds);
+        node.poke_chain();
+        // What has passed is noticed before anything is answered.
+        node.ok("getinfo", json!({})).await;
+        node.channel().await["last_stable_connection"].take()
+    };
+    assert_eq!(stable(&mut pair.l1, 59).await, Value::Null);
+    assert_eq!(stable(&mut pair.l1, 1).await, json!(NOW + 60));
+    pair.l1.ok("disconnect", json!([pair.l2.id, true])).await;
+    assert_eq!(stable(&mut pair.l1, 600).await, json!(NOW + 60), "it is not there now");
+    let Pair { l1, l2: _l2, chain: _chain } = pair;
+    let mut l1 = l1.stop_and_restart().await;
+    assert_eq!(l1.channel().await["last_stable_connection"], json!(NOW + 60), "that is not forgotten");
 }

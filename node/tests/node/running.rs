@@ -151,6 +151,15 @@ impl RunningNode {
         self.ok("waitblockheight", json!([height])).await;
     }
 
+    /// Waits for a line of the log.
+    pub(crate) async fn log_has(&mut self, text: &str) {
+        let found = next(&mut self.events, |event| match event {
+            Event::Log(line) => line.text.contains(text).then_some(()),
+            _ => None,
+        });
+        found.await;
+    }
+
     /// Stops the node, and starts it again.
     pub(crate) async fn stop_and_restart(mut self) -> Self {
         self.ok("stop", json!({})).await;

@@ -245,6 +245,7 @@ impl State {
             our_msat_range: (our_msat, our_msat),
             first_block: self.topology.height(),
             close_attempt_height: 0,
+            last_stable_connection: 0,
             funding_psbt: commit.funding_psbt,
             withheld: commit.withheld,
             ignore_fee_limits: self.config.channels.ignore_fee_limits,
@@ -268,6 +269,7 @@ impl State {
         self.notify_of_new_channel(dbid);
         self.watch_funding(dbid);
         self.want_feerate(dbid);
+        self.await_stability(dbid);
         self.maybe_channel_ready(dbid);
         Ok(())
     }
