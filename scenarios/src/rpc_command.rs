@@ -2,8 +2,9 @@
 //!
 //! Every mock filters by method, since lightningd's own plugins call commands too.
 
-use leyden::{Call, Capability, Filter, Mock, Net, Reply, Result, Units};
+use leyden::{Call, Capability, Filter, Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::Scenario;
 
@@ -153,12 +154,8 @@ async fn see_within(net: &Net) -> Result {
     let sent = l1.rpc("txsend", json!([second["txid"]])).await?;
     assert_eq!(sent["txid"], second["txid"]);
 
-    let transcript = l1.transcript("guard").only(["rpc_command"]);
-    let asked = transcript.frames().iter().filter_map(|frame| frame.text());
-    let asked = asked.filter_map(|text| serde_json::from_str::<Value>(text).ok());
     let mut methods = Vec::new();
-    for mut frame in asked.filter(|frame| frame["method"] == "rpc_command") {
-        let request = frame["params"]["rpc_command"].take();
+    for request in requests(&l1) {
         let method = request["method"].as_str().unwrap_or_default().to_owned();
         if INNER.contains(&method.as_str()) {
             // <client's id>/cln:withdraw#<n>/txprepare:fundpsbt#<n>
@@ -171,5 +168,81 @@ async fn see_within(net: &Net) -> Result {
     let expected = "withdraw fundpsbt signpsbt sendpsbt unreserveinputs txprepare fundpsbt txdiscard unreserveinputs \
                     txprepare fundpsbt txsend signpsbt sendpsbt";
     assert_eq!(methods.join(" "), expected);
+    Ok(())
+}
+
+/// What the plugin `guard` was asked about.
+fn requests(node: &Node) -> Vec<Value> {
+    let transcript = node.transcript("guard").only(["rpc_command"]);
+    let asked = transcript.frames().iter().filter_map(|frame| frame.text());
+    let asked = asked.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    let calls = asked.filter(|frame| frame["method"] == "rpc_command");
+    calls.map(|mut frame| frame["params"]["rpc_command"].take()).collect()
+}
+
+/// Commands of bundled plugins, with those that they give.
+const BUNDLED: [(&str, &str); 7] = [
+    ("fundchannel", "spenderp:multifundchannel"),
+    (
+        "multifundchannel",
+        "spenderp:connect spenderp:parsefeerate spenderp:fundpsbt spenderp:fundchannel_start \
+         spenderp:fundchannel_complete spenderp:signpsbt spenderp:sendpsbt",
+    ),
+    ("multiwithdraw", "spenderp:fundpsbt spenderp:newaddr spenderp:signpsbt spenderp:sendpsbt"),
+    ("getroutes", "cln-askrene:listpeerchannels"),
+    ("listpays", "cln-xpay:listsendpays"),
+    ("xpay", "cln-xpay:preapproveinvoice"),
+    ("xkeysend", "cln-xpay:preapprovekeysend"),
+];
+
+pub(crate) fn rpc_command_bundled() -> Scenario {
+    Scenario::new(
+        "plugins see the commands of which channels, withdrawals and payments are made, and can refuse a payment",
+        || {
+            let given = BUNDLED.iter().flat_map(|(_, given)| given.split(' '));
+            let methods = given.filter_map(|given| given.split(':').nth(1));
+            let filters: BTreeSet<&str> = methods.collect();
+            let filters = filters.into_iter().map(|method| Filter::Method(method.to_owned()));
+            let guard = |call: &Call| match call.params()["rpc_command"]["method"].as_str() {
+                Some("preapproveinvoice" | "preapprovekeysend") => Reply::return_error(-7, "not today"),
+                _ => Reply::cont(),
+            };
+            let guard = Mock::hook("rpc_command").filters(filters).reply(guard).named("guard");
+            Net::line(["l1", "l2"]).without_channels().mount("l1", guard)
+        },
+        |net| Box::pin(see_bundled(net)),
+    )
+}
+
+async fn see_bundled(net: &Net) -> Result {
+    let [l1, l2] = net.nodes();
+    net.fundwallet(&l1, 1_000_000.sat()).await?;
+    net.fundwallet(&l1, 1_000_000.sat()).await?;
+    l1.rpc("fundchannel", json!([l2.id(), 100_000])).await?;
+    let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    l1.rpc("multiwithdraw", json!([[{address: 10_000}]])).await?;
+    // Nobody knows of the channel yet.
+    let routes = json!([l1.id(), l2.id(), 1000, ["auto.localchans"], 1000, 10]);
+    l1.rpc("getroutes", routes).await.expect_err("there is no route");
+    l1.rpc("listpays", json!({})).await?;
+    let invoice = l2.rpc("invoice", json!([1000, "label", "description"])).await?["bolt11"].take();
+    for (method, params) in [("xpay", json!([invoice])), ("xkeysend", json!([l2.id(), 1000]))] {
+        let refused = l1.rpc(method, params).await.expect_err("a plugin forbids it");
+        assert!(refused.code() == -7 && refused.headline().contains("not today"), "{refused}");
+    }
+
+    // <…>/cln:fundchannel#<n>/spenderp:multifundchannel#<n>
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in requests(&l1) {
+        let id = request["id"].as_str().unwrap_or_default();
+        let mut parts = id.rsplit('/').filter_map(|part| part.split('#').next());
+        let (Some(own), Some(cause)) = (parts.next(), parts.next()) else { continue };
+        if let Some(outer) = cause.strip_prefix("cln:") {
+            seen.entry(outer.to_owned()).or_default().push(own.to_owned());
+        }
+    }
+    for (outer, given) in BUNDLED {
+        assert_eq!(seen.get(*outer).map(|given| given.join(" ")).as_deref(), Some(*given), "{outer}");
+    }
     Ok(())
 }

@@ -22,7 +22,8 @@ macro_rules! every_scenario {
             directories: plugin_directories start_refused;
             pass_through: pass_through progress;
             hooks: hook_order hook_cycles hook_in_use hook_outlived hook_fatal;
-            rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice rpc_command_within;
+            rpc_command: rpc_command_verdicts rpc_command_chain rpc_command_modified_twice rpc_command_within
+                rpc_command_bundled;
             rpc_socket: rpc_refusals rpc_checks rpc_filters rpc_callers rpc_caller_gone;
             answers: many_answers;
             rpc_methods: caller_ids checked_methods deprecated_methods messages;

@@ -100,7 +100,7 @@ impl State {
     fn broadcast_answered(&mut self, why: &Broadcast, txid: Txid, answer: Result<(), String>) {
         match why {
             Broadcast::Client(sending) => self.client_broadcast_answered(sending, txid, answer),
-            Broadcast::Funding(dbid) => self.funding_sent(*dbid, txid, &answer),
+            Broadcast::Funding(dbid) => self.funding_sent_again(*dbid, &answer),
             Broadcast::Unilateral(dbid) => self.boost_commitment(*dbid, answer.is_ok()),
             Broadcast::MutualClose(_) | Broadcast::Anchor(_) | Broadcast::Onchain(_) => {}
         }

@@ -276,7 +276,7 @@ impl State {
 
     /// A child with which both reach a rate, or as much as the wallet has for it; `None` if that is nothing.
     fn anchor_candidate(&self, anchor: &Anchor, target: u32, replaces: Option<Txid>) -> Option<Candidate> {
-        let alone = weight::core(1, 1) + weight::anchor_input() + weight::change();
+        let alone = weight::core(1, 1) + weight::anchor_input() + self.change().weight();
         let boost = self.boost(&Underpaid {
             feerate_per_kw: target,
             weight: alone + anchor.commitment_weight,

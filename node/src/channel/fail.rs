@@ -151,7 +151,7 @@ impl State {
     }
 
     /// What bitcoind says to a funding transaction that was sent after a start.
-    pub(super) fn funding_sent_again(&mut self, dbid: u64, answer: &Result<(), String>) {
+    pub(crate) fn funding_sent_again(&mut self, dbid: u64, answer: &Result<(), String>) {
         let Some(source) = self.channels.get(dbid).map(LocalChannel::log_source) else { return };
         match answer {
             Ok(()) => self.log(LogLevel::Info, &source, "Successfully rexmitted funding tx"),

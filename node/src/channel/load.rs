@@ -7,6 +7,7 @@ use super::{HtlcKey, HtlcOrigin};
 use crate::chain::broadcast::Broadcast;
 use crate::peer::session::socket_address;
 use crate::state::State;
+use crate::wallet::sign::finalize;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::channel::Channel;
@@ -106,9 +107,15 @@ impl State {
     }
 
     fn send_funding_again(&mut self, dbid: u64) {
-        let txid = self.channels.get(dbid).map(|channel| channel.funding().txid);
-        let tx = txid.filter(|txid| self.tx_location(*txid).is_none()).and_then(|txid| self.stored_tx(txid));
-        if let Some(tx) = tx {
+        let Some(channel) = self.channels.get(dbid) else { return };
+        let txid = channel.funding().txid;
+        if self.tx_location(txid).is_some() {
+            return;
+        }
+        // A node that ended before bitcoind had taken it has stored no transaction.
+        let unsent = channel.stored_funding_psbt().filter(|_| !channel.withheld);
+        let signed = || unsent.and_then(|mut psbt| finalize(&mut psbt));
+        if let Some(tx) = self.stored_tx(txid).or_else(signed) {
             self.broadcast(tx, Broadcast::Funding(dbid));
         }
     }

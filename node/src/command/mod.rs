@@ -185,7 +185,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<makesecret::Makesecret>(),
     Row::of::<crate::wallet::address::Newaddr>(),
     Row::of::<general::Notifications>(),
-    Row::of::<crate::wallet::withdraw::Multiwithdraw>(),
+    Row::of::<crate::wallet::multiwithdraw::Multiwithdraw>(),
     Row::of::<crate::chain::feerates::param::Parsefeerate>(),
     Row::of::<crate::payment::pay::Pay>(),
     Row::of::<crate::peer::control::Ping>(),

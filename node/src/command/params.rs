@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// A parameter that a command takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
-    name: &'static str,
+    pub(crate) name: &'static str,
     required: bool,
 }
 

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// No route leads there (`PAY_ROUTE_NOT_FOUND`).
 pub(super) const ROUTE_NOT_FOUND: i64 = 205;
 
+/// The bundled plugin that knows the network.
+pub(super) const TOPOLOGY: &str = "topology";
+
 /// The delay of the last hop, if none is asked for.
 const DEFAULT_CLTV: u32 = 9;
 
@@ -61,11 +64,14 @@ impl Command for Getroute {
     }
 
     fn run(mut self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        self.request.local = node.local_halves(true);
-        let route = node.gossip.graph.route(&self.request).map_err(|why| no_route(&why))?;
-        let hops: Vec<Value> = route.iter().map(|hop| node.hop(hop)).collect();
-        node.reply(&request.client, &json!({ "route": hops }));
-        Ok(())
+        let call = node.bundled_call(TOPOLOGY, request);
+        node.call_first_of_late(call, "listpeerchannels", &json!({}), move |node, call| {
+            self.request.local = node.local_halves(true);
+            let route = node.gossip.graph.route(&self.request).map_err(|why| no_route(&why))?;
+            let hops: Vec<Value> = route.iter().map(|hop| node.hop(hop)).collect();
+            node.reply(&call.client, &json!({ "route": hops }));
+            Ok(())
+        })
     }
 }
 

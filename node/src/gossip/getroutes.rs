@@ -5,12 +5,16 @@ use super::getroute::{ROUTE_NOT_FOUND, no_route};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid, missing, wrong_token};
 use crate::jsonrpc::RpcRequest;
+use crate::jsonrpc::internal::BundledCall;
 use crate::state::State;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::gossip::{Hop, NoRoute, ROUTING_MAX_HOPS, RouteRequest};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
 use serde_json::{Value, json};
+
+/// The bundled plugin that finds routes.
+const ASKRENE: &str = "cln-askrene";
 
 /// The longest that an HTLC may take (BOLT 4, `max_htlc_cltv`).
 const MAX_HTLC_CLTV: u32 = 2016;
@@ -90,7 +94,17 @@ impl Command for Getroutes {
         Ok(Self { request, layers, max_fee_msat, max_delay, max_parts })
     }
 
-    fn run(mut self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+    fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
+        let call = node.bundled_call(ASKRENE, request);
+        if !self.layers.local {
+            return self.answer(node, &call);
+        }
+        node.call_first_of_late(call, "listpeerchannels", &json!({}), |node, call| self.answer(node, call))
+    }
+}
+
+impl Getroutes {
+    fn answer(mut self, node: &mut State, call: &BundledCall) -> Result<(), RpcError> {
         if self.layers.local {
             self.request.local = node.local_halves(self.layers.source_free);
         }
@@ -102,20 +116,10 @@ impl Command for Getroutes {
         let probability: f64 = routes.iter().map(|(probability, _)| probability).product();
         let routes: Vec<Value> = routes.into_iter().map(|(_, route)| route).collect();
         let result = json!({ "probability_ppm": millionths(probability), "routes": routes });
-        node.reply(&request.client, &result);
+        node.reply(&call.client, &result);
         Ok(())
     }
-}
 
-/// A hop, from the node that forwards to the one that is forwarded to.
-struct Step {
-    hop: Hop,
-    from: PublicKey,
-    amount_in_msat: u64,
-    cltv_in: u32,
-}
-
-impl Getroutes {
     fn no_route(&self, why: &NoRoute) -> RpcError {
         match why {
             // askrene has one code for all of it.
@@ -145,6 +149,14 @@ impl Getroutes {
         }
         Ok(())
     }
+}
+
+/// A hop, from the node that forwards to the one that is forwarded to.
+struct Step {
+    hop: Hop,
+    from: PublicKey,
+    amount_in_msat: u64,
+    cltv_in: u32,
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! Over which channels this node can be paid: `listincoming` (`plugins/topology.c:json_listincoming`).
 
+use super::getroute::TOPOLOGY;
 use crate::channel::{LocalChannel, PeerPolicy};
 use crate::command::Command;
 use crate::command::params::Params;
@@ -34,11 +35,14 @@ impl Command for Listincoming {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let incoming = node.incoming();
-        let entries: Vec<Value> =
-            incoming.iter().filter_map(|incoming| node.incoming_entry(incoming)).collect();
-        node.reply(&request.client, &json!({ "incoming": entries }));
-        Ok(())
+        let call = node.bundled_call(TOPOLOGY, request);
+        node.call_first_of_late(call, "listpeerchannels", &json!({}), |node, call| {
+            let incoming = node.incoming();
+            let entries: Vec<Value> =
+                incoming.iter().filter_map(|incoming| node.incoming_entry(incoming)).collect();
+            node.reply(&call.client, &json!({ "incoming": entries }));
+            Ok(())
+        })
     }
 }
 

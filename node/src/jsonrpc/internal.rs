@@ -2,6 +2,7 @@
 //! all commands: plugins are asked about them in `rpc_command`, and may refuse or replace them.
 
 use super::{Client, RpcRequest};
+use crate::command::params::Params;
 use crate::input::ConnectionId;
 use crate::state::State;
 use leyden_protocol::Id;
@@ -76,6 +77,37 @@ impl State {
         self.ask_rpc_command(RpcRequest { client, text, method: method.to_owned(), params });
     }
 
+    /// Gives a command of which another waits: `then` gets its result. An error, of the command or of `then`, is the answer to the
+    /// other.
+    pub(crate) fn call_first(
+        &mut self,
+        call: BundledCall,
+        method: &str,
+        params: &Value,
+        then: impl FnOnce(&mut Self, &BundledCall, Value) -> Result<(), RpcError> + Send + 'static,
+    ) {
+        self.call_internally(&call.clone(), method, params, move |node, answer| {
+            if let Err(error) = answer.and_then(|answer| then(node, &call, answer)) {
+                node.reply_error(&call.client, &error);
+            }
+        });
+    }
+
+    /// The same for those that lightningd's plugins give of late, and gave not or otherwise in older releases: there nobody is asked.
+    pub(crate) fn call_first_of_late(
+        &mut self,
+        call: BundledCall,
+        method: &str,
+        params: &Value,
+        then: impl FnOnce(&mut Self, &BundledCall) -> Result<(), RpcError> + Send + 'static,
+    ) -> Result<(), RpcError> {
+        if !self.profile.has_xpay() {
+            return then(self, &call);
+        }
+        self.call_first(call, method, params, move |node, call, _| then(node, call));
+        Ok(())
+    }
+
     /// Hands on the answer to a command that no client has given. Says whether it is one.
     pub(super) fn internal_answer(&mut self, client: &Client, response: &str) -> bool {
         let Some(then) = self.internal_calls.waiting.remove(&client.connection) else { return false };
@@ -94,6 +126,11 @@ fn outcome(response: &str) -> Result<Value, RpcError> {
             serde_json::from_str(result).map_err(unreadable)
         }
     }
+}
+
+/// A parameter as it was given, to be handed on. lightningd takes bare tokens for strings.
+pub(crate) fn given(params: &Params, name: &str) -> Option<Value> {
+    params.raw(name).map(|raw| serde_json::from_str(raw).unwrap_or_else(|_| json::content(raw).into()))
 }
 
 /// A member of a result that is a string.

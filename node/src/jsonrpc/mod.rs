@@ -130,7 +130,10 @@ impl State {
         let client = &mut request.client;
         client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
         if self.own_command(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
-            let text = dev::unknown(&request.method, self.config.developer);
+            let mut text = dev::unknown(&request.method, self.config.developer);
+            if self.bundled_owner(&request.method).is_some() {
+                text.push_str(": a plugin of lightningd has it, which this node is without; run the test on a real lightningd");
+            }
             return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());

@@ -43,7 +43,7 @@ impl State {
             let text = "We want to bump HTLC fee more, but ran out of funds!";
             self.log_of_channel(dbid, LogLevel::Unusual, text);
         }
-        let change_sat = weight::change_sat(excess.unwrap_or(0), feerate_per_kw, boost.weight);
+        let change_sat = self.change().left_of(excess.unwrap_or(0), feerate_per_kw, boost.weight);
         let (sat, fee) = (htlc.output().htlc.amount_msat / 1000, boost.value_sat - change_sat.unwrap_or(0));
         if fee > sat {
             let text = format!("Not spending {fee}sat in fees to get an HTLC worth {sat}sat!");

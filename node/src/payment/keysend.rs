@@ -4,10 +4,11 @@
 use super::pay::max_fee;
 use super::plan::goal::Goal;
 use super::plan::{Limits, Style};
-use super::xpay::{MAX_DELAY, RETRY_FOR, RISKFACTOR, layers, usual_fee};
+use super::xpay::{MAX_DELAY, RETRY_FOR, RISKFACTOR, XPAY, layers, usual_fee};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid, wrong_token};
 use crate::jsonrpc::RpcRequest;
+use crate::jsonrpc::internal::BundledCall;
 use crate::state::State;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::PublicKey;
@@ -32,7 +33,7 @@ struct Keysend {
 }
 
 impl Keysend {
-    fn start(self, node: &mut State, request: &RpcRequest, style: Style) {
+    fn start(self, node: &mut State, call: BundledCall, style: Style) -> Result<(), RpcError> {
         let preimage = node.entropy.draw();
         let mut extra_tlvs = self.extra_tlvs;
         extra_tlvs.push((PREIMAGE_TYPE, preimage.to_vec()));
@@ -50,7 +51,7 @@ impl Keysend {
             label: self.label,
             description: None,
         };
-        node.start_plan(request.client.clone(), goal, self.limits, style);
+        node.start_plan(call, goal, self.limits, style)
     }
 }
 
@@ -117,8 +118,8 @@ impl Command for Xkeysend {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        self.0.start(node, request, Style::Xpay);
-        Ok(())
+        let call = node.bundled_call(XPAY, request);
+        self.0.start(node, call, Style::Xpay)
     }
 }
 
@@ -158,8 +159,8 @@ impl Command for KeysendOfBefore {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        self.0.start(node, request, Style::Pay);
-        Ok(())
+        let call = node.bundled_call(Self::NAME, request);
+        self.0.start(node, call, Style::Pay)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::listsendpays::{QUERY, Query};
 use super::store::{Payment, Status};
+use super::xpay::XPAY;
 use crate::command::Command;
 use crate::command::params::{Params, Shape};
 use crate::jsonrpc::RpcRequest;
+use crate::jsonrpc::internal::given;
 use crate::state::State;
 use leyden_protocol::message::RpcError;
 use serde_json::{Map, Value, json};
@@ -12,6 +14,8 @@ use serde_json::{Map, Value, json};
 /// `listpays [bolt11] [payment_hash] [status] [index] [start] [limit]`.
 pub(crate) struct Listpays {
     query: Query,
+    /// What `listsendpays` is asked.
+    given: Value,
 }
 
 impl Command for Listpays {
@@ -19,11 +23,25 @@ impl Command for Listpays {
     const TAKES: &'static [Shape] = QUERY;
 
     fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
-        Ok(Self { query: Query::parse(params)? })
+        let one = |shape: &Shape| given(params, shape.name).map(|value| (shape.name.to_owned(), value));
+        let given: Map<String, Value> = QUERY.iter().filter_map(one).collect();
+        Ok(Self { query: Query::parse(params)?, given: given.into() })
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let found = self.query.find(node.stored());
+        let Self { query, given } = self;
+        let call = node.bundled_call(XPAY, request);
+        node.call_first_of_late(call, "listsendpays", &given, move |node, call| {
+            let pays = node.pays(&query);
+            node.reply(&call.client, &json!({ "pays": pays }));
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    fn pays(&self, query: &Query) -> Vec<Value> {
+        let found = query.find(self.stored());
         let mut groups: Vec<Vec<&Payment>> = Vec::new();
         for part in &found {
             let of = |part: &Payment| (part.sent.key.payment_hash, part.sent.key.groupid);
@@ -32,9 +50,7 @@ impl Command for Listpays {
                 None => groups.push(vec![part]),
             }
         }
-        let pays: Vec<Value> = groups.iter().map(|group| pay(node, group)).collect();
-        node.reply(&request.client, &json!({ "pays": pays }));
-        Ok(())
+        groups.iter().map(|group| pay(self, group)).collect()
     }
 }
 

@@ -66,8 +66,8 @@ impl Command for Pay {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_plan(request.client.clone(), self.goal, self.limits, Style::Pay);
-        Ok(())
+        let call = node.bundled_call("pay", request);
+        node.start_plan(call, self.goal, self.limits, Style::Pay)
     }
 }
 

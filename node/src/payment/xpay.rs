@@ -9,6 +9,9 @@ use crate::state::State;
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
 
+/// The bundled plugin that finds ways.
+pub(super) const XPAY: &str = "cln-xpay";
+
 /// How long other ways are tried, in seconds.
 pub(super) const RETRY_FOR: u32 = 60;
 
@@ -109,8 +112,8 @@ impl Command for Xpay {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_plan(request.client.clone(), self.0.goal, self.0.limits, Style::Xpay);
-        Ok(())
+        let call = node.bundled_call(XPAY, request);
+        node.start_plan(call, self.0.goal, self.0.limits, Style::Xpay)
     }
 }
 
@@ -126,7 +129,7 @@ impl Command for XpayAsPay {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_plan(request.client.clone(), self.0.goal, self.0.limits, Style::Pay);
-        Ok(())
+        let call = node.bundled_call(XPAY, request);
+        node.start_plan(call, self.0.goal, self.0.limits, Style::Pay)
     }
 }

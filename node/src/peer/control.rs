@@ -265,12 +265,6 @@ fn address(host: Option<String>, port: Option<u16>) -> Result<Option<SocketAddr>
     }
 }
 
-/// The parameter `id` of who funds a channel: `id`, `id@host` or `id@host:port`.
-pub(crate) fn peer_and_address(params: &Params) -> Result<(PublicKey, Option<SocketAddr>), RpcError> {
-    let (id, host, port) = connect_target(params, None, None)?;
-    Ok((id, address(host, port)?))
-}
-
 fn optional_port(params: &Params) -> Result<Option<u16>, RpcError> {
     match params.optional_u16("port")? {
         Some(0) => Err(params.wrong("port", "should be non-zero")),

@@ -83,7 +83,6 @@ impl State {
         for client in peer.connects {
             self.reply_error(&client, &error);
         }
-        self.multifund_peer(&peer.id, &Err(error));
         self.schedule_reconnect(&peer.id);
     }
 
@@ -278,7 +277,6 @@ impl State {
             self.notify("connect", fields);
         }
         self.peer_ready(connection);
-        self.multifund_peer(&id, &Ok(()));
         self.open_gate(connection);
     }
 
@@ -296,9 +294,6 @@ impl State {
         let error = RpcError::new(DISCONNECTED_DURING, "disconnected during connection");
         for client in peer.connects.iter().chain(&peer.pings) {
             self.reply_error(client, &error);
-        }
-        if peer.state < PeerState::Connected {
-            self.multifund_peer(&peer.id, &Err(error));
         }
         if peer.state >= PeerState::InHook {
             let id = peer.id;

@@ -78,7 +78,7 @@ impl Command for Addpsbtoutput {
         psbt::add_output(&mut psbt, script, self.sat);
         let result = json!({
             "psbt": psbt.to_string(),
-            "estimated_added_weight": weight::change(),
+            "estimated_added_weight": node.change().weight(),
             "outnum": outnum,
         });
         node.reply(&request.client, &result);

@@ -1,6 +1,7 @@
 //! Addresses of the on-chain wallet: the scripts behind them, and the command `newaddr`
 //! (`wallet/walletrpc.c:json_newaddr`).
 
+use super::weight::Change;
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
@@ -95,6 +96,11 @@ impl State {
         let taproot = self.profile.has_taproot_addresses();
         let index = self.new_address(if taproot { AddressType::P2tr } else { AddressType::Bech32 })?;
         Ok((index, self.wallet_address(index).script_pubkey()))
+    }
+
+    /// What [`State::wallet_script`] gives.
+    pub(crate) fn change(&self) -> Change {
+        if self.profile.has_taproot_addresses() { Change::P2tr } else { Change::P2wpkh }
     }
 
     /// The address of the newest kind for this key.

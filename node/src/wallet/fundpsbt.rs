@@ -3,7 +3,7 @@
 use super::output::WalletOutput;
 use super::reservation::RESERVATION;
 use super::select::{Need, Selection};
-use super::{param, psbt, weight};
+use super::{param, psbt};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
@@ -53,7 +53,7 @@ impl Call {
         let Self { selection, feerate_per_kw, reserve, locktime } = self;
         let mut psbt = psbt::empty(locktime.unwrap_or_else(|| node.default_locktime()));
         let change = node.pay(&mut psbt, &selection)?;
-        let weight = selection.weight + if change.is_some() { weight::change() } else { 0 };
+        let weight = selection.weight + if change.is_some() { node.change().weight() } else { 0 };
         let mut result = json!({
             "psbt": psbt.to_string(),
             "feerate_per_kw": feerate_per_kw,

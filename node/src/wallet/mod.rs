@@ -12,7 +12,8 @@
 //! | [`fund`] | transactions that the wallet pays for | `plugins/txprepare.c` |
 //! | [`psbt`], [`psbt_version`], [`sign`] | PSBTs, `setpsbtversion`, signatures, `signpsbt` | `wallet/walletrpc.c`, `hsmd` |
 //! | [`fundpsbt`], [`addpsbt`] | `fundpsbt`, `utxopsbt`, `addpsbtoutput`, `addpsbtinput` | `wallet/reservation.c` |
-//! | [`withdraw`], [`txprepare`], [`prepare`] | `withdraw`, `multiwithdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
+//! | [`withdraw`], [`txprepare`], [`prepare`] | `withdraw`, `txprepare`, `txsend`, `txdiscard` | `plugins/txprepare.c` |
+//! | [`multiwithdraw`] | `multiwithdraw` | `plugins/spender/multiwithdraw.c` |
 //! | [`listfunds`] | `listfunds` | `wallet/walletrpc.c` |
 //! | [`send`] | transactions that clients send, `sendpsbt` | `wallet/walletrpc.c` |
 
@@ -22,6 +23,7 @@ pub(crate) mod boost;
 pub(crate) mod fund;
 pub(crate) mod fundpsbt;
 pub(crate) mod listfunds;
+pub(crate) mod multiwithdraw;
 pub(crate) mod output;
 pub(crate) mod param;
 pub(crate) mod prepare;

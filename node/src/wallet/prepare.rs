@@ -1,10 +1,9 @@
 //! How `txprepare`, `withdraw` and their like are made of other commands, which plugins see (`plugins/txprepare.c`).
 
-use super::fund::rest;
+use super::fund::{answered_excess_sat, rest};
 use super::sign::finalize;
 use super::withdraw::Outputs;
 use super::{param, psbt, weight};
-use crate::command::amount::parse_msat;
 use crate::command::params::Params;
 use crate::jsonrpc::internal::BundledCall;
 use crate::state::State;
@@ -59,13 +58,8 @@ impl Preparation {
         let mut psbt = psbt::answered(funded, "psbt")?;
         let mut outputs = self.outputs;
         if let Some(place) = self.all {
-            // Old releases write amounts as texts.
-            let excess_msat = parse_msat(json::content(&funded["excess_msat"].to_string()));
-            let excess_msat = excess_msat.ok_or_else(|| {
-                RpcError::new(code::LIGHTNINGD, format!("Unparsable excess_msat: '{funded}'"))
-            })?;
             let others = outputs.iter().map(|output| output.value.to_sat()).sum();
-            outputs[place].value = rest(excess_msat / 1000, others)?;
+            outputs[place].value = rest(answered_excess_sat(funded)?, others)?;
         }
         for (place, output) in outputs.into_iter().enumerate() {
             psbt.unsigned_tx.output.insert(place, output);
@@ -124,7 +118,7 @@ impl State {
     }
 
     /// Gives the inputs up, and answers with what was wrong.
-    fn give_up_prepared(&mut self, call: BundledCall, psbt: &Psbt, error: RpcError) {
+    pub(super) fn give_up_prepared(&mut self, call: BundledCall, psbt: &Psbt, error: RpcError) {
         let (params, outer) = (json!({ "psbt": psbt.to_string() }), call.clone());
         self.call_internally(&outer, "unreserveinputs", &params, move |node, _| {
             node.reply_error(&call.client, &error);
@@ -133,7 +127,7 @@ impl State {
 }
 
 /// The transaction of a signed PSBT.
-fn finalized(mut psbt: Psbt, prepared: &Psbt) -> Result<(Psbt, bitcoin::Transaction), RpcError> {
+pub(crate) fn finalized(mut psbt: Psbt, prepared: &Psbt) -> Result<(Psbt, bitcoin::Transaction), RpcError> {
     let refuse = |text| RpcError::new(code::LIGHTNINGD, text);
     let [had, now] = [prepared, &psbt].map(|psbt| psbt.unsigned_tx.compute_txid());
     if had != now {

@@ -60,7 +60,7 @@ pub(super) fn is_external(output: &Output) -> bool {
 }
 
 /// A PSBT that a command has answered.
-pub(super) fn answered(result: &serde_json::Value, name: &str) -> Result<Psbt, RpcError> {
+pub(crate) fn answered(result: &serde_json::Value, name: &str) -> Result<Psbt, RpcError> {
     let text = crate::jsonrpc::internal::text(result, name)?;
     let read = psbt_version::read(text).map(|(psbt, _)| psbt);
     read.ok_or_else(|| RpcError::new(code::LIGHTNINGD, format!("Unparsable {name}: '{text}'")))

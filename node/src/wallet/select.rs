@@ -178,7 +178,7 @@ impl State {
         if need.keep_emergency_funds {
             (excess, change) = self.with_emergency_funds(&chosen, need.feerate_per_kw, excess, change)?;
         }
-        let change_sat = weight::change_sat(change, need.feerate_per_kw, chosen.weight);
+        let change_sat = self.change().left_of(change, need.feerate_per_kw, chosen.weight);
         Ok(Selection { outputs: chosen.outputs, weight: chosen.weight, excess_sat: excess, change_sat })
     }
 
@@ -193,11 +193,11 @@ impl State {
     ) -> Result<(u64, u64), RpcError> {
         let needed = self.missing_emergency_sat(&chosen.outputs);
         if needed == 0
-            || weight::change_sat(change, feerate, chosen.weight).is_some_and(|change| change >= needed)
+            || self.change().left_of(change, feerate, chosen.weight).is_some_and(|change| change >= needed)
         {
             return Ok((excess, change));
         }
-        let moved = weight::change_fee(feerate, chosen.weight) + needed;
+        let moved = self.change().fee(feerate, chosen.weight) + needed;
         let excess = excess.checked_sub(moved).ok_or_else(|| {
             let text = format!("We would not have enough left for min-emergency-msat {EMERGENCY_SAT}sat");
             RpcError::new(code::FUND_CANNOT_AFFORD_WITH_EMERGENCY, text)

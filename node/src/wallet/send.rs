@@ -1,4 +1,4 @@
-//! Transactions that clients send: `sendpsbt`, and what is made of it (`wallet/walletrpc.c:json_sendpsbt`).
+//! Transactions that clients send: `sendpsbt` (`wallet/walletrpc.c:json_sendpsbt`).
 
 use super::output::OutputStatus;
 use super::psbt;
@@ -22,21 +22,6 @@ pub(crate) struct Sending {
     tx: Transaction,
     /// For how many blocks the inputs were reserved.
     reserve: u32,
-    by: SentBy,
-}
-
-/// The command by which a transaction is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SentBy {
-    Sendpsbt,
-    Multiwithdraw,
-}
-
-impl SentBy {
-    /// Whether the command has reserved the inputs, and gives them up if the transaction cannot be sent.
-    fn has_reserved(self) -> bool {
-        self != Self::Sendpsbt
-    }
 }
 
 /// `sendpsbt psbt [reserve]`.
@@ -68,31 +53,12 @@ impl Command for Sendpsbt {
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let Self { psbt, tx, reserve } = self;
         let client = request.client.clone();
-        node.send(Sending { client, psbt, tx, reserve, by: SentBy::Sendpsbt });
+        node.send(Sending { client, psbt, tx, reserve });
         Ok(())
     }
 }
 
 impl State {
-    /// Signs a transaction of the wallet's own and sends it for a client.
-    ///
-    /// # Errors
-    /// If some inputs are not the wallet's, and nobody has signed them.
-    pub(crate) fn sign_and_send(
-        &mut self,
-        client: Client,
-        mut psbt: Psbt,
-        by: SentBy,
-    ) -> Result<(), RpcError> {
-        self.sign_wallet_inputs(&mut psbt);
-        let Some(tx) = finalize(&mut psbt) else {
-            self.unreserve_inputs(&psbt);
-            return Err(RpcError::new(code::LIGHTNINGD, format!("Signed PSBT not finalizeable: {psbt}")));
-        };
-        self.send(Sending { client, psbt, tx, reserve: RESERVATION, by });
-        Ok(())
-    }
-
     fn send(&mut self, sending: Sending) {
         self.note_sent_funding(&sending.psbt);
         for output in self.outputs_spent_by(&sending.psbt) {
@@ -110,14 +76,13 @@ impl State {
         txid: Txid,
         answer: Result<(), String>,
     ) {
-        let Sending { client, psbt, tx, reserve, by } = sending;
+        let Sending { client, psbt, tx, reserve } = sending;
         let raw = serialize_hex(tx);
         if let Err(why) = answer {
             self.stop_broadcast(txid);
-            let once_more = if by.has_reserved() { RESERVATION } else { 0 };
             for output in self.outputs_spent_by(psbt) {
                 if output.status == OutputStatus::Reserved {
-                    self.unreserve(&output, reserve + once_more);
+                    self.unreserve(&output, *reserve);
                 }
             }
             let text = format!("Error broadcasting transaction: {why}. Unsent tx discarded {raw}");
@@ -126,8 +91,7 @@ impl State {
         self.store_tx(tx, None);
         self.take_wallet_outputs(tx, None);
         for (vout, (output, said)) in (0..).zip(tx.output.iter().zip(&psbt.outputs)) {
-            let is_external = *by == SentBy::Multiwithdraw || psbt::is_external(said);
-            if is_external && self.scripts.key_index(&output.script_pubkey).is_none() {
+            if psbt::is_external(said) && self.scripts.key_index(&output.script_pubkey).is_none() {
                 self.wallet_sent(OutPoint { txid, vout }, output.value.to_sat());
             }
         }

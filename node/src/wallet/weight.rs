@@ -3,12 +3,6 @@
 use super::output::WalletOutput;
 use bitcoin::{Script, VarInt};
 
-/// The script of a P2TR output, which is what change is paid to.
-const P2TR_SCRIPT: u64 = 34;
-
-/// Change below this is left to the miner, in sat: nobody relays it.
-pub(crate) const CHANGE_DUST_SAT: u64 = 330;
-
 /// The least that lightningd pays to anybody, in sat (`chainparams.c`).
 pub(crate) const DUST_SAT: u64 = 546;
 
@@ -23,9 +17,48 @@ pub(crate) fn output(script: &Script) -> u64 {
     output_of_length(u64::try_from(script.len()).expect("a script is short"))
 }
 
-/// An output of change.
-pub(crate) fn change() -> u64 {
-    output_of_length(P2TR_SCRIPT)
+/// The kind of output to which a release pays change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    P2tr,
+    P2wpkh,
+}
+
+impl Change {
+    /// As `newaddr` calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::P2tr => "p2tr",
+            Self::P2wpkh => "bech32",
+        }
+    }
+
+    /// Of the output.
+    pub(crate) fn weight(self) -> u64 {
+        output_of_length(match self {
+            Self::P2tr => 34,
+            Self::P2wpkh => 22,
+        })
+    }
+
+    /// Less is left to the miner, in sat: nobody relays it.
+    fn dust_sat(self) -> u64 {
+        match self {
+            Self::P2tr => 330,
+            Self::P2wpkh => DUST_SAT,
+        }
+    }
+
+    /// What it costs beside a transaction of this weight, in sat.
+    pub(crate) fn fee(self, feerate_per_kw: u32, weight: u64) -> u64 {
+        fee(feerate_per_kw, weight + self.weight()) - fee(feerate_per_kw, weight)
+    }
+
+    /// What is left of `excess_sat`, if it is enough to be worth an output.
+    pub(crate) fn left_of(self, excess_sat: u64, feerate_per_kw: u32, weight: u64) -> Option<u64> {
+        let left = excess_sat.checked_sub(self.fee(feerate_per_kw, weight))?;
+        (left >= self.dust_sat()).then_some(left)
+    }
 }
 
 fn output_of_length(script: u64) -> u64 {
@@ -61,15 +94,4 @@ fn input_with_witness(witness: u64) -> u64 {
 /// The fee for a weight, in sat.
 pub(crate) fn fee(feerate_per_kw: u32, weight: u64) -> u64 {
     u64::from(feerate_per_kw) * weight / 1000
-}
-
-/// What a change output costs beside a transaction of this weight, in sat.
-pub(crate) fn change_fee(feerate_per_kw: u32, weight: u64) -> u64 {
-    fee(feerate_per_kw, weight + change()) - fee(feerate_per_kw, weight)
-}
-
-/// What is left of `excess_sat` as change, if it is enough to be worth an output.
-pub(crate) fn change_sat(excess_sat: u64, feerate_per_kw: u32, weight: u64) -> Option<u64> {
-    let left = excess_sat.checked_sub(change_fee(feerate_per_kw, weight))?;
-    (left >= CHANGE_DUST_SAT).then_some(left)
 }

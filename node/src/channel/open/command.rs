@@ -1,6 +1,6 @@
 //! `fundchannel_start`, `fundchannel_complete` and `fundchannel_cancel` (`lightningd/opening_control.c`).
 
-use super::offer::{OfferRequest, UNKNOWN_PEER, Waiter};
+use super::offer::{OfferRequest, UNKNOWN_PEER};
 use super::{ChannelState, Role};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
@@ -80,7 +80,7 @@ impl Command for FundchannelStart {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_offer(self.0, Waiter::Client(request.client.clone()))
+        node.start_offer(self.0, request.client.clone())
     }
 }
 
@@ -117,8 +117,7 @@ impl Command for FundchannelComplete {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let waiter = Waiter::Client(request.client.clone());
-        node.complete_offer(&self.peer, self.funding, self.psbt, self.withhold, waiter)
+        node.complete_offer(&self.peer, self.funding, self.psbt, self.withhold, request.client.clone())
     }
 }
 

@@ -1,40 +1,45 @@
-//! What `fundchannel` and `multifundchannel` are asked for (`plugins/spender/multifundchannel.c`).
+//! What `fundchannel` and `multifundchannel` are asked for (`plugins/spender/multifundchannel.c`, `plugins/spender/fundchannel.c`).
 
 use super::command::{depth_of, optional_channel_type};
-use super::offer::OfferRequest;
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
-use crate::peer::control::peer_and_address;
+use crate::jsonrpc::internal::given;
 use crate::state::State;
 use crate::wallet::param;
-use crate::wallet::select::Value;
-use bitcoin::OutPoint;
+use crate::wallet::select;
+use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
-use std::net::SocketAddr;
+use serde_json::{Map, Value};
+
+/// The bundled plugin that funds channels.
+pub(crate) const SPENDERP: &str = "spenderp";
 
 /// A channel that is to be funded.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
-    /// What is asked of the peer; its amount is not known as long as [`Self::all`] stands for it.
-    pub(super) offer: OfferRequest,
+    pub(super) peer: PublicKey,
+    /// The peer as it was given: `id`, `id@host` or `id@host:port`.
+    pub(super) connect_to: String,
+    /// Not known as long as [`Self::all`] stands for it.
+    pub(super) amount_sat: u64,
     pub(super) all: bool,
-    /// Where the peer is, if that was said.
-    pub(super) address: Option<SocketAddr>,
+    /// What else `fundchannel_start` is told.
+    pub(super) terms: Map<String, Value>,
 }
 
 /// What all channels have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Funding {
     pub(super) destinations: Vec<Destination>,
-    pub(super) feerate_per_kw: Option<u32>,
+    /// As it was given; of the funding transaction.
+    pub(super) feerate: Option<String>,
     pub(super) minconf: u32,
-    pub(super) utxos: Option<Vec<OutPoint>>,
+    /// As they were given.
+    pub(super) utxos: Option<Value>,
     /// With how many channels the caller is content.
     pub(super) minchannels: usize,
-    /// Whether `fundchannel` was called: the answer is about the one channel.
-    pub(super) is_single: bool,
 }
 
 /// The parameters of a destination.
@@ -52,38 +57,50 @@ const DESTINATION: &[Shape] = &[
 ];
 
 impl Destination {
-    fn parse(params: &Params, feerate_per_kw: Option<u32>) -> Result<Self, RpcError> {
-        let (peer, address) = peer_and_address(params)?;
+    /// Reads one. `feerate` is for the first commitments.
+    fn parse(params: &Params, feerate: Option<&str>, node: &State) -> Result<Self, RpcError> {
+        let connect_to = params.string("id")?;
+        let id = connect_to.split('@').next().unwrap_or_default();
+        let peer = id.parse().map_err(|_| params.wrong("id", "should be a node id"))?;
         let amount = match param::sat_or_all(params, "amount")? {
-            Value::All => None,
-            Value::Sat(sat) => Some(sat),
+            select::Value::All => None,
+            select::Value::Sat(sat) => Some(sat),
         };
-        if params.raw("request_amt").is_some() {
-            if params.raw("compact_lease").is_none() {
-                return Err(invalid("Must pass in 'compact_lease' if requesting funds from peer"));
+        refuse_lease(params, &peer)?;
+        let mut terms = Map::new();
+        let mut add = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                terms.insert(name.to_owned(), value);
             }
-            return Err(invalid(format!(
-                "Tried to buy a liquidity ad but we(?) don't have experimental-dual-fund enabled for {peer}"
-            )));
-        }
-        let channel_type = optional_channel_type(params)?;
-        let offer = OfferRequest {
-            peer,
-            amount_sat: amount.unwrap_or(0),
-            feerate_per_kw,
-            announce: params.optional_bool("announce")?.unwrap_or(true),
-            push_msat: params.optional_msat("push_msat")?.unwrap_or(0),
-            close_to: param::optional_address(params, "close_to")?,
-            mindepth: depth_of(channel_type, params.optional_u32("mindepth")?)?,
-            reserve_sat: param::optional_sat(params, "reserve")?,
-            channel_type,
         };
-        Ok(Self { offer, all: amount.is_none(), address })
+        add("feerate", feerate.map(Value::from));
+        add("announce", Some(params.optional_bool("announce")?.unwrap_or(true).into()));
+        add("push_msat", Some(node.amount(params.optional_msat("push_msat")?.unwrap_or(0))));
+        param::optional_address(params, "close_to")?;
+        add("close_to", params.optional_string("close_to").map(Value::from));
+        let mindepth = params.optional_u32("mindepth")?;
+        depth_of(optional_channel_type(params)?, mindepth)?;
+        add("mindepth", mindepth.map(Value::from));
+        add("channel_type", given(params, "channel_type"));
+        add("reserve", param::optional_sat(params, "reserve")?.map(|sat| format!("{sat}sat").into()));
+        Ok(Self { peer, connect_to, amount_sat: amount.unwrap_or(0), all: amount.is_none(), terms })
     }
 }
 
-/// `fundchannel id amount [feerate] [announce] [minconf] [utxos] …`.
-pub(crate) struct Fundchannel(Funding);
+fn refuse_lease(params: &Params, peer: &PublicKey) -> Result<(), RpcError> {
+    if params.raw("request_amt").is_none() {
+        return Ok(());
+    }
+    if params.raw("compact_lease").is_none() {
+        return Err(invalid("Must pass in 'compact_lease' if requesting funds from peer"));
+    }
+    Err(invalid(format!(
+        "Tried to buy a liquidity ad but we(?) don't have experimental-dual-fund enabled for {peer}"
+    )))
+}
+
+/// `fundchannel id amount [feerate] [announce] [minconf] [utxos] …`: a `multifundchannel` with one destination.
+pub(crate) struct Fundchannel(Value);
 
 impl Command for Fundchannel {
     const NAME: &'static str = "fundchannel";
@@ -103,22 +120,44 @@ impl Command for Fundchannel {
         Shape::optional("channel_type"),
     ];
 
-    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let feerate_per_kw = node.feerate_param(params, "feerate")?;
-        Ok(Self(Funding {
-            destinations: vec![Destination::parse(params, feerate_per_kw)?],
-            feerate_per_kw,
-            minconf: params.optional_u32("minconf")?.unwrap_or(1),
-            utxos: param::optional_outpoints(params, "utxos")?,
-            minchannels: 1,
-            is_single: true,
-        }))
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
+        if params.raw("request_amt").is_some() && params.raw("compact_lease").is_none() {
+            return Err(invalid("Must pass in 'compact_lease' if requesting funds from peer"));
+        }
+        let pick = |names: &[Shape]| -> Map<String, Value> {
+            let one = |shape: &Shape| given(params, shape.name).map(|value| (shape.name.to_owned(), value));
+            names.iter().filter_map(one).collect()
+        };
+        let mut passed =
+            Map::from_iter([("destinations".to_owned(), Value::from(vec![Value::from(pick(DESTINATION))]))]);
+        passed.extend(pick(&[
+            Shape::optional("feerate"),
+            Shape::optional("minconf"),
+            Shape::optional("utxos"),
+        ]));
+        Ok(Self(passed.into()))
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_multifund(self.0, request.client.clone());
+        let call = node.bundled_call(SPENDERP, request);
+        node.call_first(call, Multifundchannel::NAME, &self.0, |node, call, funded| {
+            node.reply(&call.client, &of_one_channel(&funded));
+            Ok(())
+        });
         Ok(())
     }
+}
+
+/// The answer about the one channel.
+fn of_one_channel(funded: &Value) -> Value {
+    let (tx, txid) = (funded["tx"].clone(), funded["txid"].clone());
+    let mut result = Map::from_iter([("tx".to_owned(), tx), ("txid".to_owned(), txid)]);
+    for name in ["channel_id", "channel_type", "outnum", "close_to"] {
+        if let Some(value) = funded["channel_ids"][0].get(name) {
+            result.insert(name.to_owned(), value.clone());
+        }
+    }
+    result.into()
 }
 
 /// `multifundchannel destinations [feerate] [minconf] [utxos] [minchannels] [commitment_feerate]`.
@@ -136,12 +175,16 @@ impl Command for Multifundchannel {
     ];
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        let feerate_per_kw = node.feerate_param(params, "feerate")?;
-        let commitment = node.feerate_param(params, "commitment_feerate")?.or(feerate_per_kw);
+        node.feerate_param(params, "feerate")?;
+        node.feerate_param(params, "commitment_feerate")?;
+        param::optional_outpoints(params, "utxos")?;
+        let feerate = params.optional_string("feerate");
+        let commitment = params.optional_string("commitment_feerate").or(feerate.clone());
         let wrong = || params.wrong("destinations", "must be an array");
         let elements = json::elements(params.required_raw("destinations")?).ok_or_else(wrong)?;
-        let destination =
-            |token: &&str| Destination::parse(&Params::parse(token, DESTINATION, false)?, commitment);
+        let destination = |token: &&str| {
+            Destination::parse(&Params::parse(token, DESTINATION, false)?, commitment.as_deref(), node)
+        };
         let destinations: Vec<Destination> = elements.iter().map(destination).collect::<Result<_, _>>()?;
         if destinations.is_empty() {
             return Err(params.wrong("destinations", "must have at least one entry"));
@@ -150,8 +193,8 @@ impl Command for Multifundchannel {
             return Err(params.wrong("destinations", "only one destination can be indicated with \"all\""));
         }
         for (place, destination) in destinations.iter().enumerate() {
-            let peer = destination.offer.peer;
-            if destinations[..place].iter().any(|earlier| earlier.offer.peer == peer) {
+            let peer = destination.peer;
+            if destinations[..place].iter().any(|earlier| earlier.peer == peer) {
                 return Err(invalid(format!("Duplicate destination: {peer}")));
             }
         }
@@ -159,17 +202,17 @@ impl Command for Multifundchannel {
         let minchannels = params.optional_integer("minchannels")?;
         let minchannels = minchannels.and_then(|count| usize::try_from(count).ok()).unwrap_or(all);
         Ok(Self(Funding {
-            feerate_per_kw,
+            feerate,
             minconf: params.optional_u32("minconf")?.unwrap_or(1),
-            utxos: param::optional_outpoints(params, "utxos")?,
+            utxos: given(params, "utxos"),
             minchannels: minchannels.clamp(1, all),
-            is_single: false,
             destinations,
         }))
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        node.start_multifund(self.0, request.client.clone());
+        let call = node.bundled_call(SPENDERP, request);
+        node.start_multifund(self.0, call);
         Ok(())
     }
 }

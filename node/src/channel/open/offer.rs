@@ -49,21 +49,12 @@ pub(super) struct Offer {
     /// Whether the peer has accepted: it may be funded.
     pub(super) accepted: bool,
     /// Who waits for the peer.
-    pub(super) waiter: Option<Waiter>,
+    pub(super) waiter: Option<Client>,
     /// Who wants to stop it.
     pub(super) cancels: Vec<Client>,
     close_to: Option<ScriptBuf>,
     psbt: Option<Psbt>,
     withheld: bool,
-}
-
-/// Who waits for the next step of an opening.
-#[derive(Debug)]
-pub(super) enum Waiter {
-    /// Whoever called `fundchannel_start` or `fundchannel_complete`.
-    Client(Client),
-    /// The destination of a `multifundchannel`, by number and place.
-    Multifund(u64, usize),
 }
 
 /// What an opening has come to.
@@ -133,7 +124,7 @@ impl State {
         Err(RpcError::new(UNKNOWN_PEER, "Unknown peer"))
     }
 
-    fn negotiated(&self, theirs: &Features, bit: usize) -> bool {
+    pub(super) fn negotiated(&self, theirs: &Features, bit: usize) -> bool {
         self.peer_features.init.offers(bit) && theirs.offers(bit)
     }
 
@@ -141,7 +132,7 @@ impl State {
     ///
     /// # Errors
     /// If lightningd would not send it.
-    pub(super) fn start_offer(&mut self, request: OfferRequest, waiter: Waiter) -> Result<(), RpcError> {
+    pub(super) fn start_offer(&mut self, request: OfferRequest, waiter: Client) -> Result<(), RpcError> {
         self.check_offer(&request)?;
         let peer = request.peer;
         let theirs = self.connected_features(&peer)?.clone();
@@ -217,7 +208,7 @@ impl State {
         funding: OutPoint,
         psbt: Psbt,
         withheld: bool,
-        waiter: Waiter,
+        waiter: Client,
     ) -> Result<(), RpcError> {
         let refuse = |text: &str| RpcError::new(code::LIGHTNINGD, text);
         let uncommitted = self.channels.uncommitted.get_mut(peer);
@@ -287,12 +278,11 @@ impl State {
     }
 
     /// Somebody has waited for this.
-    pub(super) fn opening_answered(&mut self, waiter: Waiter, answer: Result<Answer, RpcError>) {
-        match (waiter, answer) {
-            (Waiter::Multifund(number, place), answer) => self.multifund_answered(number, place, answer),
-            (Waiter::Client(client), Err(error)) => self.reply_error(&client, &error),
-            (Waiter::Client(client), Ok(Answer::Started(started))) => self.reply_started(&client, &started),
-            (Waiter::Client(client), Ok(Answer::Completed(channel_id))) => {
+    pub(super) fn opening_answered(&mut self, client: Client, answer: Result<Answer, RpcError>) {
+        match answer {
+            Err(error) => self.reply_error(&client, &error),
+            Ok(Answer::Started(started)) => self.reply_started(&client, &started),
+            Ok(Answer::Completed(channel_id)) => {
                 let result = json!({ "channel_id": channel_id.to_string(), "commitments_secured": true });
                 self.reply(&client, &result);
             }

@@ -19,6 +19,7 @@ mod route;
 use super::PaymentKey;
 use super::progress::Progress;
 use crate::jsonrpc::Client;
+use crate::jsonrpc::internal::BundledCall;
 use crate::state::State;
 use crate::world::unix_seconds;
 use answer::GiveUp;
@@ -27,6 +28,7 @@ use leyden_bolt::gossip::{Exclusion, Hop, LocalHalf};
 use leyden_bolt::onion::OnionSecret;
 use leyden_protocol::message::RpcError;
 use part::{already_paid, injected};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -126,8 +128,32 @@ impl Plans {
 }
 
 impl State {
-    /// Begins to pay.
-    pub(super) fn start_plan(&mut self, client: Client, goal: Goal, limits: Limits, style: Style) {
+    /// Begins to pay, if the signer approves: so plugins can refuse a payment.
+    pub(super) fn start_plan(
+        &mut self,
+        call: BundledCall,
+        goal: Goal,
+        limits: Limits,
+        style: Style,
+    ) -> Result<(), RpcError> {
+        let (method, params) = match &goal.invoice {
+            Some(invoice) => ("preapproveinvoice", json!({ "bolt11": invoice })),
+            None => (
+                "preapprovekeysend",
+                json!({
+                    "destination": goal.destination.to_string(),
+                    "payment_hash": hex::encode(goal.payment_hash),
+                    "amount_msat": self.amount(goal.amount_msat),
+                }),
+            ),
+        };
+        self.call_first_of_late(call, method, &params, move |node, call| {
+            node.start_approved(call.client.clone(), goal, limits, style);
+            Ok(())
+        })
+    }
+
+    fn start_approved(&mut self, client: Client, goal: Goal, limits: Limits, style: Style) {
         // As lightningd draws it, of 63 bits.
         let draw = self.entropy.draw();
         let groupid = u64::from_be_bytes(*draw.first_chunk().expect("a secret is longer")) >> 1;
