@@ -50,7 +50,7 @@ fn compare(scenario: &Scenario, summary: &Summary) -> Result<(), Failed> {
     let listed =
         Difference::all().into_iter().filter(|one| one.scenario().is_none_or(|name| name == scenario.name));
     let comparison = Comparison::new(&real, &embedded, listed.collect());
-    summary.add(&comparison);
+    summary.add(&comparison, &embedded.checked);
     comparison.verdict()
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use leyden::Backend;
-use leyden_scenarios::scenarios;
+use leyden_scenarios::{Checked, scenarios};
 use leyden_snapshots::Difference;
 
 use crate::comparison::Comparison;
@@ -20,16 +20,18 @@ struct Counts {
     unexplained: usize,
     frames: usize,
     answers: usize,
+    validated: usize,
     explained: BTreeSet<Difference>,
     /// Why, and which.
     skipped: BTreeMap<String, Vec<&'static str>>,
 }
 
 impl Summary {
-    pub(crate) fn add(&self, comparison: &Comparison) {
+    pub(crate) fn add(&self, comparison: &Comparison, checked: &Checked) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.frames += comparison.frames;
         counts.answers += comparison.answers;
+        counts.validated += checked.valid.values().sum::<usize>();
         counts.explained.extend(comparison.explained.iter().cloned());
         if !comparison.unexplained.is_empty() {
             counts.unexplained += 1;
@@ -60,7 +62,7 @@ impl Summary {
     /// Prints it; `println!` would be kept from who runs the tests.
     pub(crate) fn print(&self) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { equal, listed, unexplained, frames, answers, explained, skipped } = &*counts;
+        let Counts { equal, listed, unexplained, frames, answers, validated, explained, skipped } = &*counts;
         let (played, reasons) = (equal + listed + unexplained, explained.len());
         for (because, scenarios) in skipped {
             let few =
@@ -71,7 +73,8 @@ impl Summary {
         writeln!(
             std::io::stdout(),
             "{played} scenarios on both nodes: {equal} equal, {listed} differ by {reasons} listed reasons, {unexplained} unexplained; \
-             {frames} frames and {answers} RPC answers compared"
+             {frames} frames and {answers} RPC answers compared, \
+             {validated} messages validated against CLN's schemas"
         )
         .expect("stdout is there");
     }
