@@ -131,8 +131,13 @@ pub enum ChannelOutput {
     ShutdownReceived,
     /// Both want to close, and no HTLC is left: time for [`Channel::negotiate_close`].
     ShutdownComplete,
-    /// Both agree on the closing transaction: here it is, fully signed.
-    Closed(Transaction),
+    /// Both agree on the closing transaction.
+    Closed {
+        /// Fully signed.
+        transaction: Transaction,
+        /// What they have agreed on. Outputs that nobody would relay are left to the miners as well.
+        fee_sat: u64,
+    },
 }
 
 /// Why a message of the peer is refused. Texts are lightningd's.

@@ -240,7 +240,7 @@ impl Channel {
         if ours == theirs {
             negotiation.stage = Stage::Agreed;
             let transaction = self.keys.fully_signed_closing(&closing, signature);
-            self.outputs.push(ChannelOutput::Closed(transaction));
+            self.outputs.push(ChannelOutput::Closed { transaction, fee_sat: fee });
         }
         Ok(())
     }

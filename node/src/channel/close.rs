@@ -305,11 +305,10 @@ impl State {
     }
 
     /// Both agree on the closing transaction. After a reconnection they may do so again.
-    pub(super) fn closing_signed(&mut self, dbid: u64, tx: Transaction) {
+    pub(super) fn closing_signed(&mut self, dbid: u64, tx: Transaction, fee_sat: u64) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
-        let kept: u64 = tx.output.iter().map(|output| output.value.to_sat()).sum();
-        let fee = channel.bolt.terms().capacity_sat - kept;
-        channel.put_up(format!("We agreed on a closing fee of {fee} satoshi for tx:{}", tx.compute_txid()));
+        let txid = tx.compute_txid();
+        channel.put_up(format!("We agreed on a closing fee of {fee_sat} satoshi for tx:{txid}"));
         channel.mutual_close = Some(tx);
         let state = channel.state;
         channel.connection = None;

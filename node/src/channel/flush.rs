@@ -52,7 +52,7 @@ impl State {
             }
             ChannelOutput::ShutdownReceived => self.shutdown_received(dbid),
             ChannelOutput::ShutdownComplete => self.start_closing(dbid),
-            ChannelOutput::Closed(transaction) => self.closing_signed(dbid, transaction),
+            ChannelOutput::Closed { transaction, fee_sat } => self.closing_signed(dbid, transaction, fee_sat),
         }
     }
 

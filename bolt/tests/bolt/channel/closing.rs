@@ -48,7 +48,10 @@ fn negotiate(pair: &mut Pair, fees: [ClosingFees; 2]) -> (Offers, Result<[Transa
         }
     }
     let closed = [0, 1].map(|node| match pair.events(node).pop() {
-        Some(ChannelOutput::Closed(transaction)) => transaction,
+        Some(ChannelOutput::Closed { transaction, fee_sat: agreed }) => {
+            assert_eq!(agreed, fee_sat(&transaction));
+            transaction
+        }
         other => panic!("node {node} is left with {other:?} after {offers:?}"),
     });
     (offers, Ok(closed))

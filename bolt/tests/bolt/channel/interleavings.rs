@@ -280,7 +280,7 @@ impl World {
                 };
                 self.pair.channel(node).negotiate_close(fees).expect("both have something to get");
             }
-            ChannelOutput::Closed(transaction) => self.closed[node] = Some(transaction),
+            ChannelOutput::Closed { transaction, .. } => self.closed[node] = Some(transaction),
             ChannelOutput::Send(_) | ChannelOutput::Ready | ChannelOutput::Reestablished => {}
         }
     }
