@@ -130,6 +130,6 @@ impl Command for XpayAsPay {
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
         let call = node.bundled_call(XPAY, request);
-        node.start_plan(call, self.0.goal, self.0.limits, Style::Pay)
+        node.start_plan(call, self.0.goal, self.0.limits, Style::XpayAsPay)
     }
 }

@@ -149,11 +149,4 @@ impl Profile {
             ],
         }
     }
-
-    /// Whether `pay` numbers the first part of a payment also if it is the whole of it. Older releases give it no `partid`, and
-    /// the next one 1.
-    #[must_use]
-    pub const fn numbers_whole_payments(self) -> bool {
-        matches!(self, Self::V26_06)
-    }
 }

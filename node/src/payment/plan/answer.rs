@@ -42,6 +42,11 @@ impl State {
         let Some(plan) = self.plans.wanted(number) else { return self.plans.clean(number) };
         let (attempts, told) = (plan.attempts, plan.told.clone());
         let error = match why {
+            GiveUp::NoRoute { error, .. }
+                if attempts == 0 && plan.is_of_old_pay() && error.code == code::ROUTE_NOT_FOUND =>
+            {
+                self.plans.plans[&number].unreachable(self)
+            }
             GiveUp::NoRoute { error, .. } if attempts == 0 => {
                 RpcError::new(error.code, format!("Failed: {}", error.message))
             }
@@ -55,7 +60,7 @@ impl State {
                 RpcError::new(code::UNSPECIFIED_ERROR, text)
             }
             GiveUp::NotSent(error)
-                if error.code == code::INJECTPAYMENTONION_ALREADY_PAID && plan.style == Style::Pay =>
+                if error.code == code::INJECTPAYMENTONION_ALREADY_PAID && plan.style != Style::Xpay =>
             {
                 return self.answer_paid_earlier(number);
             }
@@ -154,6 +159,22 @@ impl State {
 }
 
 impl Plan {
+    /// Whether the plugin `pay` pays, and not xpay in its place.
+    fn is_of_old_pay(&self) -> bool {
+        self.style == Style::Pay && self.goal.invoice.is_some()
+    }
+
+    /// As the plugin `pay` says that no way leads to the destination. It has a code for that, and loses it (`plugins/libplugin-pay.c:payment_abort`).
+    fn unreachable(&self, node: &State) -> RpcError {
+        let destination = self.goal.destination;
+        let text =
+            format!("Destination {destination} is not reachable directly and all routehints were unusable.");
+        let attempt = json!({
+            "status": "failed", "failreason": text, "partid": 0, "amount_msat": node.amount(self.goal.amount_msat),
+        });
+        RpcError { data: Some(json!({ "attempts": [attempt] })), ..RpcError::new(0, text) }
+    }
+
     fn answer(&self, node: &State, preimage: [u8; 32], sent_msat: u64) -> Value {
         let mut answer = json!({
             "payment_preimage": hex::encode(preimage),
@@ -166,8 +187,8 @@ impl Plan {
                 "failed_parts": self.failures,
                 "successful_parts": self.attempts - self.failures,
             }),
-            // `keysend` is the old plugin's still, which has another order (`plugins/libplugin-pay.c:json_add_payment_success`).
-            Style::Pay if self.goal.invoice.is_none() => {
+            // Another order (`plugins/libplugin-pay.c:json_add_payment_success`).
+            Style::Pay => {
                 return json!({
                     "destination": self.goal.destination.to_string(),
                     "payment_hash": hex::encode(self.goal.payment_hash),
@@ -179,7 +200,7 @@ impl Plan {
                     "status": "complete",
                 });
             }
-            Style::Pay => json!({
+            Style::XpayAsPay => json!({
                 "parts": self.attempts,
                 "destination": self.goal.destination.to_string(),
                 "payment_hash": hex::encode(self.goal.payment_hash),

@@ -37,7 +37,9 @@ use std::time::SystemTime;
 pub(super) enum Style {
     /// As `xpay` gives it.
     Xpay,
-    /// As `pay` gave it.
+    /// As `xpay-as-pay` gives it: for `pay`, which it has taken over.
+    XpayAsPay,
+    /// As the plugins of before give it, for `pay` and `keysend`.
     Pay,
 }
 

@@ -4,7 +4,7 @@ use super::super::outcome::PartFailure;
 use super::super::send::{FirstHop, Part, Refusal, Sent, htlc_onion};
 use super::super::store::{NewPayment, Payment, Route};
 use super::super::{PaymentKey, code};
-use super::{Plan, PlannedPart};
+use super::{Plan, PlannedPart, Style};
 use crate::state::State;
 use leyden_bolt::gossip::Hop;
 use leyden_bolt::onion::payload::PaymentData;
@@ -63,11 +63,11 @@ impl State {
         hops: Vec<Hop>,
     ) -> Result<Option<(Payment, Refusal)>, RpcError> {
         let (session_key, base) = (self.new_secret_key(), self.base_expiry());
-        let numbers_whole = self.profile.numbers_whole_payments();
         let Some(plan) = self.plans.wanted(number) else { return Ok(None) };
         plan.attempts += 1;
         let is_whole = hops.last().is_some_and(|last| last.amount_msat == plan.goal.amount_msat);
-        if plan.attempts == 1 && is_whole && !numbers_whole {
+        // xpay numbers every part; the plugins of before none that is the whole, and the next one 1.
+        if plan.attempts == 1 && is_whole && plan.style == Style::Pay {
             plan.first_partid = 0;
         }
         let partid = plan.first_partid + plan.attempts - 1;
