@@ -18,6 +18,9 @@ async fn refuse(net: &Net) -> Result {
     let [l1, l2, l3] = net.nodes();
     // From now on the second channel has less than the first.
     send(&[&l2, &l3], 500_000_000, "drained").await?;
+    for node in [&l2, &l3] {
+        node.wait_for_htlcs().await?;
+    }
     let right = route(&[&l1, &l2, &l3], 1_000_000).await?;
     let change = |hop: usize, member: &str, value: u64| {
         let mut wrong = right.clone();

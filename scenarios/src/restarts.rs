@@ -199,14 +199,18 @@ async fn resume(net: &Net) -> Result {
     net.connect(&l1, &l2).await?;
     let paid = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?;
     assert_eq!((&paid["payment_preimage"], &paid["status"]), (&json!(PREIMAGE), &json!("complete")));
+    // Who is told at once reads another status than who asks later.
+    l1.wait_for_htlcs().await?;
     let failed = l1.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("it was refused");
     assert_eq!(failed.code(), 203, "{failed}");
-    // The same again, from the table. lightningd may tell a client before it commits: then its peer has to say it once more.
+    // The same again, from the table.
     l1.kill().await?;
     l1.start().await?;
     net.connect(&l1, &l2).await?;
     assert_eq!(l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?["payment_preimage"], PREIMAGE);
     assert_eq!(l1.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("it was refused").code(), 203);
+    is_reestablished(&l1, &l2).await?;
+    is_reestablished(&l2, &l1).await?;
     for node in [&l1, &l2, &l3] {
         node.wait_for_htlcs().await?;
     }
