@@ -44,6 +44,7 @@ fn compare(scenario: &Scenario, summary: &Summary) -> Result<(), Failed> {
         summary.skip(scenario.name, because);
         return Ok(());
     }
+    summary.begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let real = runtime.block_on(scenario.play(Backend::Lightningd))?;
     let embedded = runtime.block_on(scenario.play(Backend::Embedded))?;

@@ -42,7 +42,7 @@ const POLLED: [&str; 3] = ["getchaininfo", "getrawblockbyheight", "estimatefees"
 const PEER_STORAGE: [&str; 2] = ["0007", "0009"];
 
 /// What is a race or chance in the scenario, on lightningd as well: transcript, subject, and who runs.
-const RACES: [(&str, &str, &str); 28] = [
+const RACES: [(&str, &str, &str); 30] = [
     ("shelf_of_starts.l1.garbage-at-start", "getmanifest", "the plugin's garbage against the request"),
     (
         "shelf_of_peers.l2.hear-everything",
@@ -86,6 +86,12 @@ const RACES: [(&str, &str, &str); 28] = [
         "notification coin_movement",
         "one movement of a block against the other",
     ),
+    (
+        "payments_resumed.l2.rpc",
+        "listforwards",
+        "after a start lightningd forwards in the order of a hash table, and numbers forwards so",
+    ),
+    ("every_topic.l1.all", "notification plugin_started", "one plugin's start against the other's"),
     ("fees_raised.l1.rpc", "feerates", "the next estimate against the call"),
     ("sent_again.l1.rpc", "listpeerchannels", "HTLCs on their way against the call"),
     ("invoice_in_parts.l1.rpc", "listpeerchannels", "the same"),
@@ -229,13 +235,12 @@ pub(crate) fn answers(method: &str, values: &[(&Frame, Value)]) -> Vec<(Frame, V
 }
 
 /// Members that are drawn, or a matter of time.
-const DRAWN: [(&str, &str); 18] = [
+const DRAWN: [(&str, &str); 17] = [
     ("local", "an alias of a channel is drawn"),
     ("remote", "an alias of a channel is drawn"),
     ("groupid", "pay and xpay draw it"),
     ("raw_message", "has a signature and a time"),
     ("signature", "signs a time"),
-    ("last_stable_connection", "is a time"),
     ("blockheight", "a node may not have heard of the last block yet"),
     ("port", "is the system's choice"),
     ("updated_index", "counts the changes of all payments, whose order is a matter of time"),
@@ -248,6 +253,12 @@ const DRAWN: [(&str, &str); 18] = [
     ("scriptpubkey", "the same"),
     ("close_to", "the same"),
     ("close_to_addr", "the same"),
+];
+
+/// Members that are there or not by the time that it takes.
+const OF_THE_HOUR: [(&str, &str); 2] = [
+    ("warning_lightningd_sync", "a node may not have heard of the last block yet"),
+    ("last_stable_connection", "comes when a connection has lasted a minute"),
 ];
 
 /// Lists in which the order of elements is drawn, or that of a hash table in lightningd: by what they are sorted here.
@@ -285,8 +296,9 @@ pub(crate) fn without_own_words(value: &mut Value) {
 pub(crate) fn without_chance(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            // A node may not have heard of the last block yet.
-            members.shift_remove("warning_lightningd_sync");
+            for (name, _) in OF_THE_HOUR {
+                members.shift_remove(name);
+            }
             for (name, value) in members.iter_mut() {
                 let is_drawn = DRAWN.iter().any(|(drawn, _)| drawn == name);
                 if is_drawn && (value.is_string() || value.is_number()) {

@@ -15,6 +15,7 @@ pub(crate) struct Summary(Mutex<Counts>);
 
 #[derive(Default)]
 struct Counts {
+    begun: usize,
     equal: usize,
     listed: usize,
     unexplained: usize,
@@ -27,6 +28,11 @@ struct Counts {
 }
 
 impl Summary {
+    /// A scenario is played; if it fails on one of the nodes, there is nothing to compare.
+    pub(crate) fn begin(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).begun += 1;
+    }
+
     pub(crate) fn add(&self, comparison: &Comparison, checked: &Checked) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.frames += comparison.frames;
@@ -62,12 +68,18 @@ impl Summary {
     /// Prints it; `println!` would be kept from who runs the tests.
     pub(crate) fn print(&self) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Counts { equal, listed, unexplained, frames, answers, validated, explained, skipped } = &*counts;
+        let Counts { begun, equal, listed, unexplained, frames, answers, validated, explained, skipped } =
+            &*counts;
         let (played, reasons) = (equal + listed + unexplained, explained.len());
         for (because, scenarios) in skipped {
             let few =
                 if scenarios.len() > 5 { String::new() } else { format!(" ({})", scenarios.join(", ")) };
             writeln!(std::io::stdout(), "{} scenarios skipped{few}, because {because}", scenarios.len())
+                .expect("stdout is there");
+        }
+        if *begun > played {
+            let failed = begun - played;
+            writeln!(std::io::stdout(), "{failed} scenarios failed on one of the nodes: not compared")
                 .expect("stdout is there");
         }
         writeln!(
