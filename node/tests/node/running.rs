@@ -151,13 +151,14 @@ impl RunningNode {
         self.ok("waitblockheight", json!([height])).await;
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a line of the log, and until everything that came with it is done: timers are set after lines are written.
     pub(crate) async fn log_has(&mut self, text: &str) {
         let found = next(&mut self.events, |event| match event {
             Event::Log(line) => line.text.contains(text).then_some(()),
             _ => None,
         });
         found.await;
+        self.ok("getinfo", json!({})).await;
     }
 
     /// Stops the node, and starts it again.
