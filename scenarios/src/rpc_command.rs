@@ -242,7 +242,7 @@ async fn see_bundled(net: &Net) -> Result {
         }
     }
     for (outer, given) in BUNDLED {
-        assert_eq!(seen.get(*outer).map(|given| given.join(" ")).as_deref(), Some(*given), "{outer}");
+        assert_eq!(seen.get(outer).map(|given| given.join(" ")).as_deref(), Some(given), "{outer}");
     }
     Ok(())
 }
