@@ -42,6 +42,7 @@
 //! | `shelf` | the mocks that come as scripts |
 //! | `releases` | lightningd as it was |
 //! | `db_write` | plugins that keep a copy of the node's database |
+//! | `wrong_node` | nodes with the database of a wrong one, for the tests that have to find it |
 
 mod answers;
 mod backend;
@@ -91,9 +92,11 @@ mod socket;
 mod table;
 mod topics;
 mod wallet;
+mod wrong_node;
 
 pub use checked::Checked;
 pub use scenario::{Golden, Played, Said, Scenario};
 pub use schemas::{Schemas, Subject};
 pub use socket::Client;
 pub use table::{scenario, scenarios};
+pub use wrong_node::Wrong;

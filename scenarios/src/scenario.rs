@@ -157,3 +157,34 @@ impl Scenario {
         format!("{}.{}.{}", self.name, golden.node, golden.plugin)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+
+    use leyden::MockChain;
+
+    use super::*;
+    use crate::wrong_node::Wrong;
+
+    static RUN_DIR: OnceLock<PathBuf> = OnceLock::new();
+
+    async fn write_what_is_not_shown(net: &Net) -> Result {
+        RUN_DIR.get_or_init(|| net.run_dir().to_owned());
+        let [l1] = net.nodes();
+        l1.kill().await?;
+        Wrong::Executes("INSERT INTO vars (name, intval) VALUES ('unseen', 271828)").leave(net, &l1)?;
+        l1.start().await
+    }
+
+    #[tokio::test]
+    async fn every_scenario_compares_databases_with_what_db_write_shows() {
+        let net = || Net::builder().nodes(["l1"]).chain(MockChain::new());
+        let scenario = Scenario::new("a wrong node", net, |net| Box::pin(write_what_is_not_shown(net)));
+        let error = scenario.play(Backend::Embedded).await.expect_err("the node is wrong").to_string();
+        assert!(error.contains("with a replay of what db_write showed"), "{error}");
+        assert!(error.contains("only in the database") && error.contains("271828"), "{error}");
+        std::fs::remove_dir_all(RUN_DIR.get().expect("it was played")).expect("it was kept");
+    }
+}

@@ -5,6 +5,7 @@ mod books;
 mod channel;
 mod matrix;
 mod stage;
+mod wrong;
 
 use std::time::{Duration, Instant};
 

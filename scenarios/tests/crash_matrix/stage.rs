@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use leyden::{Crash, CrashPoint, Net, Node, Result, eventually};
+use leyden::{Crash, CrashPoint, Error, Net, Node, Result, eventually};
+use leyden_scenarios::Wrong;
 use serde_json::{Value, json};
 
 use crate::books::{Books, End};
@@ -74,6 +75,8 @@ pub(crate) struct Stage<'a> {
     route: Value,
     books: Books,
     played: u64,
+    /// What is wrong with the victim when it comes back.
+    wrong: Option<Wrong>,
     pub(crate) ends: Ends,
 }
 
@@ -93,7 +96,12 @@ impl<'a> Stage<'a> {
         ]);
         let books = Books::open(&nodes).await?;
         let ends = Ends::default();
-        Ok(Self { net, nodes, victim, verdict, preimages, route, books, played: 0, ends })
+        Ok(Self { net, nodes, victim, verdict, preimages, route, books, played: 0, wrong: None, ends })
+    }
+
+    /// The victim shall be a wrong node, which has to be found.
+    pub(crate) fn go_wrong(&mut self, wrong: Wrong) {
+        self.wrong = Some(wrong);
     }
 
     /// Pays; the victim crashes at the first point and starts again, then crashes at the next one, and so on. In the end the payment must have
@@ -169,6 +177,9 @@ impl<'a> Stage<'a> {
 
     /// Starts the victim again. Nodes do not connect by themselves here.
     async fn come_back(&self) -> Result {
+        if let Some(wrong) = self.wrong {
+            wrong.leave(self.net, &self.victim())?;
+        }
         self.victim().start().await?;
         for pair in self.nodes.windows(2) {
             if pair.iter().any(|node| node.name() == self.victim.name()) {
@@ -213,12 +224,17 @@ impl End {
     }
 }
 
-/// One look whether two nodes use their channel; connects them if they do not.
+/// One look whether two nodes use their channel; connects them if they do not. It is over when one has given the channel up.
 async fn reconnect(one: &Node, other: &Node) -> Result<bool> {
     one.connect(other).await?;
     let mut ready = true;
     for (node, peer) in [(one, other), (other, one)] {
-        ready &= node.channel(peer).await?["reestablished"] == true;
+        let channel = node.channel(peer).await?;
+        if channel["state"] != "CHANNELD_NORMAL" {
+            let came = format!("{}: {}", node.name(), channel["state"]);
+            return Err(Error::node("a channel").expected("CHANNELD_NORMAL").came(came).fatal());
+        }
+        ready &= channel["reestablished"] == true;
     }
     Ok(ready)
 }

@@ -25,6 +25,7 @@ pub(crate) enum Action {
         payment: u64,
         along: Vec<usize>,
         amount_msat: u64,
+        parts: u64,
     },
     Answer {
         node: usize,
@@ -51,6 +52,13 @@ pub(crate) enum Action {
         with: usize,
         opener: usize,
         has: bool,
+    },
+    /// Of the HTLCs of a channel that was closed alone, when they have timed out or with the preimage.
+    Claim {
+        payment: u64,
+        by: usize,
+        from: usize,
+        late: bool,
     },
     Arm(Fault),
     Disarm,
@@ -88,9 +96,9 @@ impl Action {
             Self::Invoice { payment, payee, amount_msat } => {
                 stage.invoice(*payment, &nodes[*payee], amount_msat.msat()).await
             }
-            Self::Send { payment, along, amount_msat } => {
+            Self::Send { payment, along, amount_msat, parts } => {
                 let along: Vec<&Node> = along.iter().map(|node| &nodes[*node]).collect();
-                stage.send(*payment, &along, amount_msat.msat()).await
+                stage.send(*payment, &along, amount_msat.msat(), *parts).await
             }
             Self::Answer { node, payment, verdict } => {
                 stage.answer(&nodes[*node], *payment, reply(*verdict, *payment)).await
@@ -109,6 +117,9 @@ impl Action {
             }
             Self::CloseAlone { by, with, opener, has } => {
                 stage.close_alone(&nodes[*by], &nodes[*with], &nodes[*opener], *has).await
+            }
+            Self::Claim { payment, by, from, late } => {
+                stage.claim(*payment, &nodes[*by], &nodes[*from], *late).await
             }
             Self::Arm(fault) => arm(fault, net, nodes).map(|fault| stage.arm(fault)),
             Self::Disarm => stage.disarm().await,
@@ -195,10 +206,10 @@ impl fmt::Display for Action {
                 let amount = grouped(*amount_msat);
                 write!(f, "stage.invoice({payment}, {}, {amount}.msat()).await?;", node(payee))
             }
-            Self::Send { payment, along, amount_msat } => {
+            Self::Send { payment, along, amount_msat, parts } => {
                 let along: Vec<String> = along.iter().map(node).collect();
                 let (along, amount) = (along.join(", "), grouped(*amount_msat));
-                write!(f, "stage.send({payment}, &[{along}], {amount}.msat()).await?;")
+                write!(f, "stage.send({payment}, &[{along}], {amount}.msat(), {parts}).await?;")
             }
             Self::Answer { node: by, payment, verdict } => {
                 let reply = match verdict {
@@ -221,6 +232,9 @@ impl fmt::Display for Action {
             }
             Self::CloseAlone { by, with, opener, has } => {
                 write!(f, "stage.close_alone({}, {}, {}, {has}).await?;", node(by), node(with), node(opener))
+            }
+            Self::Claim { payment, by, from, late } => {
+                write!(f, "stage.claim({payment}, {}, {}, {late}).await?;", node(by), node(from))
             }
             Self::Arm(fault) => write!(f, "stage.arm({});", InRust(fault)),
             Self::Disarm => write!(f, "stage.disarm().await?;"),

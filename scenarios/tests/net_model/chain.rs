@@ -4,13 +4,23 @@ use leyden::bitcoind::MempoolWait;
 use leyden::{Error, Node, Result};
 use serde_json::{Value, json};
 
-use super::stage::{Place, Stage, list, sat};
+use super::stage::{Closing, PAUSE, Place, Stage, list, sat};
 
 /// What a commitment transaction spends on an anchor.
 const ANCHOR_SAT: u64 = 330;
 
 /// An own output can be spent after so many blocks, and a few to see them.
 const SWEPT_WITHIN_BLOCKS: u32 = 12;
+
+/// An HTLC's own transaction and its sweep, with the blocks between them.
+const CLAIMED_WITHIN_BLOCKS: u32 = 60;
+
+/// Both nodes of a channel, whoever is named first.
+fn pair(one: &Node, other: &Node) -> [String; 2] {
+    let mut names = [one, other].map(|node| node.name().to_owned());
+    names.sort();
+    names
+}
 
 impl Stage<'_> {
     /// Replaces so many blocks; what was in them is in one block then, `shift` blocks later. A transaction that bitcoind forgets over this,
@@ -64,6 +74,8 @@ impl Stage<'_> {
         self.disconnect(by, with).await?;
         by.rpc("dev-fail", json!([with.id()])).await?;
         let commitment = self.mine(&txid).await?;
+        let closing = Closing { by: by.name().to_owned(), txids: vec![txid.clone()] };
+        self.closings.insert(pair(by, with), closing);
         let outputs = list(&commitment["vout"]);
         let anchors = outputs.iter().filter(|output| sat(&output["value"]) == ANCHOR_SAT).count() as u64;
         self.spent(opener, sat(&commitment["fee"]) + anchors * ANCHOR_SAT);
@@ -83,6 +95,46 @@ impl Stage<'_> {
         }
         Err(Error::node(format!("{}: its output of the commitment {txid}", by.name()))
             .came("it is not spent"))
+    }
+
+    /// A node takes the HTLCs of a payment out of a channel that was closed alone: with the preimage, or when they have timed out. Who has closed the
+    /// channel needs two transactions for each.
+    pub(crate) async fn claim(&mut self, payment: u64, by: &Node, from: &Node, late: bool) -> Result {
+        let mut closing = self.closings.remove(&pair(by, from)).expect("it was closed");
+        let parts = usize::try_from(self.parts[&payment]).expect("they are few");
+        let wanted = closing.txids.len() + parts * if closing.by == by.name() { 2 } else { 1 };
+        let bitcoind = self.net.bitcoind();
+        if late {
+            let listed = by.rpc("listhtlcs", json!({})).await?;
+            let ours = list(&listed["htlcs"]).iter().filter(|htlc| htlc["direction"] == "out");
+            let hash = self.hash(payment);
+            let expiries =
+                ours.filter(|htlc| htlc["payment_hash"] == hash).filter_map(|htlc| htlc["expiry"].as_u64());
+            let expiry = u32::try_from(expiries.max().unwrap_or_default()).expect("a height");
+            self.net.generate_block(expiry.saturating_sub(bitcoind.block_count().await?)).await?;
+        }
+        for _ in 0..CLAIMED_WITHIN_BLOCKS {
+            // It may wait for the block rather than the block for it.
+            let is_something_there = leyden::eventually("something is sent", || async {
+                let mempool = bitcoind.rpc("getrawmempool", Value::Null).await?;
+                Ok::<_, Error>(!list(&mempool).is_empty())
+            });
+            drop(is_something_there.within(PAUSE * 10).await);
+            self.net.generate_block(1).await?;
+            for transaction in list(&self.block().await?["tx"]) {
+                let is_spent = |input: &Value| closing.txids.contains(&input["txid"]);
+                if list(&transaction["vin"]).iter().any(is_spent) {
+                    closing.txids.push(transaction["txid"].clone());
+                    self.mined(&transaction["txid"]).await?;
+                    self.spent(by, sat(&transaction["fee"]));
+                }
+            }
+            if closing.txids.len() >= wanted {
+                self.closings.insert(pair(by, from), closing);
+                return Ok(());
+            }
+        }
+        Err(Error::node(format!("{}: its HTLCs of payment {payment}", by.name())).came("they are not spent"))
     }
 
     /// Waits for a transaction in the mempool, and mines it.

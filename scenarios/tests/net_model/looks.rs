@@ -51,6 +51,12 @@ impl Stage<'_> {
                 let doing = format!("how often {} asks about which payment", node.name());
                 Error::node(doing).expected(format!("{expected:?}")).came(format!("{seen:?}"))
             };
+            let most = |payment| {
+                expected.iter().find(|(about, _)| *about == payment).map_or(0, |(_, range)| *range.end())
+            };
+            if seen.iter().any(|(payment, times)| *times > most(*payment)) {
+                return Err(error());
+            }
             self.wait(from, deadline, error).await?;
         }
     }
@@ -79,21 +85,38 @@ impl Stage<'_> {
 
     /// The payer has the preimage.
     pub(crate) async fn paid(&mut self, payer: &Node, payment: u64) -> Result {
-        let paid = payer.rpc("waitsendpay", json!([self.hash(payment)])).await?;
-        if paid["payment_preimage"] == preimage(payment) {
-            return Ok(());
+        for part in self.part_ids(payment) {
+            let paid = payer.rpc("waitsendpay", self.part(payment, part)).await?;
+            if paid["payment_preimage"] != preimage(payment) {
+                return Err(Error::node(format!("payment {payment}"))
+                    .expected("its preimage")
+                    .came(paid.to_string()));
+            }
         }
-        Err(Error::node(format!("payment {payment}")).expected("its preimage").came(paid.to_string()))
+        Ok(())
     }
 
     /// The payment has failed with this code.
     pub(crate) async fn failed(&mut self, payer: &Node, payment: u64, code: i64) -> Result {
-        let failed = payer.rpc("waitsendpay", json!([self.hash(payment)])).await;
-        match failed {
-            Err(error) if error.code() == code => Ok(()),
-            other => Err(Error::node(format!("payment {payment}"))
-                .expected(format!("the error {code}"))
-                .came(format!("{other:?}"))),
+        for part in self.part_ids(payment) {
+            match payer.rpc("waitsendpay", self.part(payment, part)).await {
+                Err(error) if error.code() == code => {}
+                other => {
+                    return Err(Error::node(format!("payment {payment}"))
+                        .expected(format!("the error {code}"))
+                        .came(format!("{other:?}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The parameters that name a part of a payment, or the whole.
+    fn part(&self, payment: u64, part: u64) -> Value {
+        let hash = self.hash(payment);
+        match part {
+            0 => json!({"payment_hash": hash}),
+            part => json!({"payment_hash": hash, "partid": part, "groupid": 1}),
         }
     }
 
@@ -110,12 +133,18 @@ impl Stage<'_> {
             return Ok(lines);
         }
         let sent = node.rpc("listsendpays", json!({})).await?;
-        let mut payments: Vec<(u64, &Value)> = list(&sent["payments"])
+        let mut payments: Vec<(u64, Option<u64>, &str)> = list(&sent["payments"])
             .iter()
-            .map(|payment| (self.payment(&payment["payment_hash"]), &payment["status"]))
+            .map(|payment| {
+                let number = self.payment(&payment["payment_hash"]);
+                (number, payment["partid"].as_u64(), text(&payment["status"]))
+            })
             .collect();
-        payments.sort_by_key(|(payment, _)| *payment);
-        lines.extend(payments.iter().map(|(payment, status)| format!("payment {payment}: {}", text(status))));
+        payments.sort_unstable();
+        lines.extend(payments.iter().map(|(payment, part, status)| match part {
+            None => format!("payment {payment}: {status}"),
+            Some(part) => format!("payment {payment}, part {part}: {status}"),
+        }));
         let invoices = node.rpc("listinvoices", json!({})).await?;
         for invoice in list(&invoices["invoices"]) {
             lines.push(format!("invoice {}: {}", text(&invoice["label"]), text(&invoice["status"])));

@@ -6,6 +6,7 @@
 //!
 //! * `step`: what may happen, and how it is drawn. * `model`: what must come of it. * `action`: what is done and looked at.
 //! * `stage`, `looks`, `chain`: the verbs. * `print`: a plan as a test; `printed` is one. * `run`: sequences, one after the other.
+//! * `wrong`: nodes that are wrong are found.
 
 mod action;
 mod chain;
@@ -16,6 +17,7 @@ mod printed;
 mod run;
 mod stage;
 mod step;
+mod wrong;
 
 use crate::action::Action;
 use crate::step::{Fault, Phase, Verdict};
@@ -47,7 +49,7 @@ fn all_actions() -> Vec<Action> {
         Action::Owns { node: 0, sat: 1_000_000 },
         Action::Invoice { payment: 1, payee: 1, amount_msat: 1_000_000 },
         arm(Fault::Commit { node: 1, nth: 2, phase: Phase::After }),
-        Action::Send { payment: 1, along: vec![0, 1], amount_msat: 1_000_000 },
+        Action::Send { payment: 1, along: vec![0, 1], amount_msat: 1_000_000, parts: 1 },
         sees(1, &["with l1: 200000500 msat, in 1: 1000000 msat", "invoice 1: unpaid"]),
         Action::Disarm,
         arm(Fault::Answered { node: 1 }),
@@ -60,18 +62,42 @@ fn all_actions() -> Vec<Action> {
         sees(0, &["with l2: 298999500 msat", "payment 1: complete"]),
         sees(1, &["with l1: 201000500 msat", "invoice 1: paid"]),
         Action::Invoice { payment: 2, payee: 0, amount_msat: 2_000_000 },
+        Action::Send { payment: 2, along: vec![1, 0], amount_msat: 2_000_000, parts: 2 },
+        sees(
+            0,
+            &[
+                "with l2: 298999500 msat, in 2: 1000000 msat, in 2: 1000000 msat",
+                "payment 1: complete",
+                "invoice 2: unpaid",
+            ],
+        ),
         arm(Fault::Cut { node: 0, message: "revoke_and_ack", nth: 1, arrives: true }),
-        Action::Send { payment: 2, along: vec![1, 0], amount_msat: 2_000_000 },
         Action::Answer { node: 0, payment: 2, verdict: Verdict::Fail },
-        sees(1, &["with l1: 201000500 msat", "payment 2: failed", "invoice 1: paid"]),
+        sees(
+            1,
+            &[
+                "with l1: 201000500 msat",
+                "payment 2, part 1: failed",
+                "payment 2, part 2: failed",
+                "invoice 1: paid",
+            ],
+        ),
         Action::Disarm,
         Action::Failed { payer: 1, payment: 2, code: 204 },
         Action::Kill(1),
-        sees(1, &["with l1: 201000500 msat", "payment 2: failed", "invoice 1: paid"]),
+        sees(
+            1,
+            &[
+                "with l1: 201000500 msat",
+                "payment 2, part 1: failed",
+                "payment 2, part 2: failed",
+                "invoice 1: paid",
+            ],
+        ),
         sees(0, &["with l2: 298999500 msat", "payment 1: complete", "invoice 2: unpaid"]),
         Action::Invoice { payment: 3, payee: 1, amount_msat: 3_000_000 },
         arm(Fault::Called { node: 1 }),
-        Action::Send { payment: 3, along: vec![0, 1], amount_msat: 3_000_000 },
+        Action::Send { payment: 3, along: vec![0, 1], amount_msat: 3_000_000, parts: 1 },
         Action::Answer { node: 1, payment: 3, verdict: Verdict::Resolve },
         sees(
             0,
@@ -79,11 +105,29 @@ fn all_actions() -> Vec<Action> {
         ),
         Action::Disarm,
         Action::Disconnect(0, 1),
-        sees(1, &["with l1: 204000500 msat", "payment 2: failed", "invoice 1: paid", "invoice 3: unpaid"]),
+        sees(
+            1,
+            &[
+                "with l1: 204000500 msat",
+                "payment 2, part 1: failed",
+                "payment 2, part 2: failed",
+                "invoice 1: paid",
+                "invoice 3: unpaid",
+            ],
+        ),
         Action::CrashPlugin(0),
         Action::Block(2),
         Action::Reorg { depth: 2, shift: 1 },
-        sees(1, &["with l1: 204000500 msat", "payment 2: failed", "invoice 1: paid", "invoice 3: unpaid"]),
+        sees(
+            1,
+            &[
+                "with l1: 204000500 msat",
+                "payment 2, part 1: failed",
+                "payment 2, part 2: failed",
+                "invoice 1: paid",
+                "invoice 3: unpaid",
+            ],
+        ),
         sees(
             0,
             &["with l2: 295999500 msat", "payment 1: complete", "payment 3: complete", "invoice 2: unpaid"],
@@ -92,8 +136,24 @@ fn all_actions() -> Vec<Action> {
         Action::Owns { node: 0, sat: 1_296_000 },
         Action::Owns { node: 1, sat: 204_000 },
         Action::Open { from: 1, to: 0, capacity_sat: 500_000, push_msat: 0 },
+        Action::Invoice { payment: 4, payee: 0, amount_msat: 20_000_000 },
+        Action::Send { payment: 4, along: vec![1, 0], amount_msat: 20_000_000, parts: 1 },
+        sees(
+            0,
+            &[
+                "with l2: 0 msat, in 4: 20000000 msat",
+                "payment 1: complete",
+                "payment 3: complete",
+                "invoice 2: unpaid",
+                "invoice 4: unpaid",
+            ],
+        ),
         Action::CloseAlone { by: 1, with: 0, opener: 1, has: true },
-        Action::Owns { node: 1, sat: 1_704_000 },
+        Action::Answer { node: 0, payment: 4, verdict: Verdict::Continue },
+        Action::Claim { payment: 4, by: 0, from: 1, late: false },
+        Action::Paid { payer: 1, payment: 4 },
+        Action::Owns { node: 0, sat: 1_316_000 },
+        Action::Owns { node: 1, sat: 1_684_000 },
     ]
 }
 

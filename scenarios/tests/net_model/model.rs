@@ -3,6 +3,7 @@
 //! It knows nothing of commitments or blocks. Steps become a plan of actions, among them what nodes must say afterwards; where lightningd's
 //! answer hangs on the last satoshi of a fee or a reserve, the step is left out.
 
+mod closing;
 mod expected;
 mod ways;
 
@@ -14,9 +15,6 @@ use crate::step::{Fault, Step, Verdict};
 
 /// What a wallet has beside the channel that it has just funded (`net.fundchannel`).
 const SPARE_SAT: u64 = 1_000_000;
-
-/// Less than this is no output of a transaction that closes a channel.
-const DUST_SAT: u64 = 546;
 
 /// BOLT 4's temporary failures, and lightningd's own, as `waitsendpay` tells them.
 const TRY_OTHER_ROUTE: i64 = 204;
@@ -43,8 +41,10 @@ struct Payment {
     along: Vec<usize>,
     /// The channels that it goes through, as they were when it was sent.
     channels: Vec<usize>,
-    /// What goes through each of them.
+    /// What goes through each of them, in each part.
     msat: Vec<u64>,
+    /// All parts go the same way, and get the same verdicts.
+    parts: u64,
     status: Status,
     /// The payee has taken it for its invoice.
     is_invoice_paid: bool,
@@ -103,8 +103,8 @@ impl Model {
             Step::Open { from, to, capacity_sat, push_percent } => {
                 self.open(*from, *to, *capacity_sat, *push_percent);
             }
-            Step::Pay { from, to, amount_msat, verdicts, fault } => {
-                self.pay(*from, *to, *amount_msat, verdicts, fault.as_ref());
+            Step::Pay { from, to, amount_msat, parts, verdicts, fault } => {
+                self.pay([*from, *to], *amount_msat, *parts, verdicts, fault.as_ref());
             }
             Step::Judge { which, verdict, fault } => self.judge(*which, *verdict, fault.as_ref()),
             Step::Restart(node) => self.start_again(*node, Action::Restart(*node)),
@@ -121,7 +121,7 @@ impl Model {
                 self.plan.push(Action::Block(*blocks));
             }
             Step::Reorg { depth, shift } => self.reorg(*depth, *shift),
-            Step::Close { by, with, alone } => self.close(*by, *with, *alone),
+            Step::Close { by, with, alone, verdict } => self.close([*by, *with], *alone, *verdict),
         }
     }
 
@@ -142,34 +142,56 @@ impl Model {
         self.weigh(from);
     }
 
-    fn pay(&mut self, from: usize, to: usize, amount_msat: u64, verdicts: &[Verdict], fault: Option<&Fault>) {
+    fn pay(
+        &mut self,
+        [from, to]: [usize; 2],
+        amount_msat: u64,
+        parts: u64,
+        verdicts: &[Verdict],
+        fault: Option<&Fault>,
+    ) {
         let Some((along, channels)) = self.way(from, to) else { return };
         let mut msat = vec![amount_msat];
         for _ in 2..along.len() {
             let behind = msat[0];
             msat.insert(0, behind + 1 + behind / 100_000);
         }
-        let room = self.room(channels[0], from, msat[0]);
-        if room == Room::Unclear {
+        let room = self.room(channels[0], from, msat[0] * parts);
+        // Of several parts, there may be room for the first ones.
+        if room == Room::Unclear || (room == Room::TooLittle && parts > 1) {
             return;
         }
         let payment = self.payments.len();
         let number = payment as u64 + 1;
+        let amount_msat = amount_msat * parts;
         self.plan.push(Action::Invoice { payment: number, payee: to, amount_msat });
-        let fault = fault.filter(|_| room == Room::Enough);
-        self.begin(fault);
-        self.plan.push(Action::Send { payment: number, along: along.clone(), amount_msat });
+        let mut armed = fault.filter(|_| room == Room::Enough && parts == 1);
+        self.begin(armed);
+        self.plan.push(Action::Send { payment: number, along: along.clone(), amount_msat, parts });
         let status = if room == Room::Enough { Status::Waits(1) } else { Status::Failed };
-        self.payments.push(Payment { along, channels, msat, status, is_invoice_paid: false });
+        self.payments.push(Payment { along, channels, msat, parts, status, is_invoice_paid: false });
         if room == Room::Enough {
             self.ask(payment);
         }
         for verdict in verdicts {
             if matches!(self.payments[payment].status, Status::Waits(_)) {
+                let late = fault.filter(|_| armed.is_none() && self.may_fail_at(payment, *verdict));
+                if late.is_some() {
+                    self.payments[payment].along.clone().into_iter().for_each(|node| self.look(node));
+                    self.begin(late);
+                    armed = late;
+                }
                 self.answer(payment, *verdict);
             }
         }
-        self.end(payment, fault);
+        self.end(payment, armed);
+    }
+
+    /// Whether it is clear what becomes of a payment if a fault comes with a verdict: of parts that are offered, a later one fails if the
+    /// connection goes before the peer has committed to the earlier one.
+    fn may_fail_at(&self, payment: usize, verdict: Verdict) -> bool {
+        let Payment { along, parts, status, .. } = &self.payments[payment];
+        *parts == 1 || verdict != Verdict::Continue || *status == Status::Waits(along.len() - 1)
     }
 
     fn judge(&mut self, which: usize, verdict: Verdict, fault: Option<&Fault>) {
@@ -178,6 +200,7 @@ impl Model {
             return;
         }
         let payment = waiting[which % waiting.len()];
+        let fault = fault.filter(|_| self.may_fail_at(payment, verdict));
         self.begin(fault);
         self.answer(payment, verdict);
         self.end(payment, fault);
@@ -197,7 +220,7 @@ impl Model {
             for (number, (_, most)) in &mut self.asked[*node] {
                 let other = usize::try_from(*number - 1).expect("payments are few");
                 if other == payment || waiting.contains(&other) {
-                    *most += 1;
+                    *most += usize::try_from(self.payments[other].parts).expect("parts are few");
                 }
             }
         }
@@ -227,12 +250,22 @@ impl Model {
     fn answer(&mut self, payment: usize, verdict: Verdict) {
         let Status::Waits(place) = self.payments[payment].status else { return };
         let verdict = match verdict {
-            Verdict::Continue if self.next_room(payment) == Some(Room::Unclear) => Verdict::Fail,
+            Verdict::Continue if !self.is_clear(payment) => Verdict::Fail,
             other => other,
         };
+        let verdict = self.timely(payment, verdict);
         let node = self.payments[payment].along[place];
         self.plan.push(Action::Answer { node, payment: payment as u64 + 1, verdict });
         self.decide(payment, verdict);
+    }
+
+    /// Whether it can be said how the next channel takes it: all of it, or nothing.
+    fn is_clear(&self, payment: usize) -> bool {
+        match self.next_room(payment) {
+            None | Some(Room::Enough) => true,
+            Some(Room::TooLittle) => self.payments[payment].parts == 1,
+            Some(Room::Unclear) => false,
+        }
     }
 
     fn decide(&mut self, payment: usize, verdict: Verdict) {
@@ -260,17 +293,26 @@ impl Model {
     /// A payment that waits has reached its end: money moves in all the channels that it has come through, or in none.
     fn finish(&mut self, payment: usize, is_paid: bool) {
         let Status::Waits(place) = self.payments[payment].status else { return };
-        for hop in 0..place {
-            let Payment { along, channels, msat, .. } = &self.payments[payment];
-            let (sender, msat) = (along[hop], msat[hop]);
+        for hop in (0..place).rev() {
+            let Payment { along, channels, msat, parts, .. } = &self.payments[payment];
+            let (sender, msat) = (along[hop], msat[hop] * parts);
             let channel = &mut self.channels[channels[hop]];
             let side = usize::from(channel.ends[1] == sender);
-            if is_paid {
+            if is_paid && channel.is_open {
                 channel.msat[side] -= msat;
                 channel.msat[1 - side] += msat;
             }
+            let is_on_chain = !channel.is_open;
+            if is_on_chain {
+                self.claim(payment, hop, is_paid);
+            }
             if let Some(forward) = self.forwards.get_mut(&(sender, payment)) {
-                *forward = if is_paid { "settled" } else { "failed" };
+                *forward = match is_paid {
+                    true => "settled",
+                    // Nobody has failed it: it has timed out.
+                    false if is_on_chain => "local_failed",
+                    false => "failed",
+                };
             }
         }
         self.payments[payment].status = if is_paid { Status::Paid } else { Status::Failed };
@@ -280,7 +322,8 @@ impl Model {
         let Status::Waits(place) = self.payments[payment].status else { return };
         let node = self.payments[payment].along[place];
         let (least, most) = self.asked[node].entry(payment as u64 + 1).or_default();
-        (*least, *most) = (*least + 1, *most + 1);
+        let parts = usize::try_from(self.payments[payment].parts).expect("parts are few");
+        (*least, *most) = (*least + parts, *most + parts);
     }
 
     fn start_again(&mut self, node: usize, action: Action) {
@@ -330,33 +373,5 @@ impl Model {
         }
         self.plan.push(Action::Reorg { depth, shift });
         (0..self.nodes).for_each(|node| self.look(node));
-    }
-
-    fn close(&mut self, by: usize, with: usize, alone: bool) {
-        let Some(channel) = self.between(by, with) else { return };
-        let is_in_use = |payment: &Payment| matches!(payment.status, Status::Waits(place) if payment.channels[..place].contains(&channel));
-        if self.payments.iter().any(is_in_use) {
-            return;
-        }
-        let Channel { ends: [opener, other], capacity_sat, msat, .. } = self.channels[channel];
-        let other_sat = msat[1] / 1000;
-        // Whether it pays to sweep so little is another question.
-        if alone && by == other && (DUST_SAT..10_000).contains(&other_sat) {
-            return;
-        }
-        let other_sat = if other_sat < DUST_SAT { 0 } else { other_sat };
-        self.wallets_sat[other] += other_sat;
-        self.wallets_sat[opener] += capacity_sat - other_sat;
-        self.channels[channel].is_open = false;
-        self.height += 1;
-        self.plan.push(if alone {
-            Action::CloseAlone { by, with, opener, has: by == opener || other_sat > 0 }
-        } else {
-            Action::Close { by, with, opener }
-        });
-        for node in [by, with] {
-            self.look(node);
-            self.weigh(node);
-        }
     }
 }

@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use leyden::{Backend, Deadline, Error, Net, Node, Result};
+use leyden_scenarios::Wrong;
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner, contextualize_config};
 use tokio::runtime::Runtime;
 
 use crate::action::Action;
 use crate::stage::{FEERATES, Stage, judge};
+use crate::step::Step;
 use crate::{model, print, step};
 
 /// In all tests together, if the environment does not say otherwise.
@@ -29,12 +33,14 @@ const SHRINKING: Duration = Duration::from_secs(60);
 /// No action takes longer; once one has failed, there is less patience.
 const LONGEST_ACTION: [Duration; 2] = [Duration::from_secs(40), Duration::from_secs(8)];
 
+/// Nobody waits long for what such a node does.
+const PATIENCE_WITH_WRONG_NODES: Duration = Duration::from_secs(2);
+
 /// Plays so many hundredths of all sequences on this many nodes.
 #[expect(clippy::print_stdout, reason = "the seed is to be seen")]
 pub(crate) fn property(nodes: usize, percent: u32) {
     let mut config = contextualize_config(Config::with_cases(SEQUENCES));
     config.cases = (config.cases * percent).div_ceil(100);
-    config.failure_persistence = None;
     config.max_shrink_time = u32::try_from(SHRINKING.as_millis()).expect("it is short");
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
@@ -43,30 +49,60 @@ pub(crate) fn property(nodes: usize, percent: u32) {
     config.rng_seed = RngSeed::Fixed(seed);
     let what = format!("{} sequences on {nodes} nodes with PROPTEST_RNG_SEED={seed}", config.cases);
     println!("net_model: {what}");
-    let theatre = RefCell::new(Theatre::new(nodes));
-    let result = TestRunner::new(config)
-        .run(&step::sequence(nodes), |steps| theatre.borrow_mut().play(&model::plan(nodes, &steps)));
-    let evidence = theatre.into_inner().close();
-    match result {
-        Ok(()) => {}
-        Err(TestError::Abort(why)) => panic!("net_model, {what}: {why}"),
-        Err(TestError::Fail(why, steps)) => {
-            let plan = model::plan(nodes, &steps);
-            let file = evidence.unwrap_or_default().join("sequence.rs");
-            // What cannot be written is still printed.
-            drop(std::fs::write(&file, print::test(nodes, &plan)));
-            let (body, file) = (print::body(nodes, &plan), file.display());
-            panic!(
-                "net_model, {what}: {why}\nThe sequence, which is in {file} with its verbs, to be run:\n\n{body}"
-            );
-        }
+    if let Some(found) = search(Theatre::new(nodes, None), config, &step::sequence(nodes)) {
+        panic!("net_model, {what}: {found}");
     }
 }
 
+/// A sequence that fails, as short as it could be made.
+pub(crate) struct Found {
+    pub(crate) why: String,
+    pub(crate) plan: Vec<Action>,
+    /// The test, as it is printed.
+    pub(crate) body: String,
+    /// Where it is with its verbs, beside what its nodes have left behind.
+    pub(crate) file: PathBuf,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { why, body, file, .. } = self;
+        write!(f, "{why}\nThe sequence, which is in {} with its verbs, to be run:\n\n{body}", file.display())
+    }
+}
+
+/// Plays sequences until one fails.
+pub(crate) fn search(
+    theatre: Theatre,
+    mut config: Config,
+    sequences: &impl Strategy<Value = Vec<Step>>,
+) -> Option<Found> {
+    config.failure_persistence = None;
+    let nodes = theatre.names.len();
+    let theatre = RefCell::new(theatre);
+    let result = TestRunner::new(config)
+        .run(sequences, |steps| theatre.borrow_mut().play(&model::plan(nodes, &steps)));
+    let evidence = theatre.into_inner().close();
+    let (why, steps) = match result {
+        Ok(()) => return None,
+        Err(TestError::Abort(why)) => panic!("sequences cannot be drawn: {why}"),
+        Err(TestError::Fail(why, steps)) => (why.to_string(), steps),
+    };
+    let plan = model::plan(nodes, &steps);
+    let file = evidence.unwrap_or_default().join("sequence.rs");
+    // What cannot be written is still printed.
+    drop(std::fs::write(&file, print::test(nodes, &plan)));
+    Some(Found { why, body: print::body(nodes, &plan), plan, file })
+}
+
 /// Where sequences are played.
-struct Theatre {
+pub(crate) struct Theatre {
     runtime: Runtime,
     names: Vec<String>,
+    /// What is wrong with nodes that are killed.
+    wrong: Option<Wrong>,
+    /// The words of the only failure that counts, while others are looked for: a busy machine may be late with anything.
+    counts: Option<&'static str>,
     /// A net without nodes, for its bitcoind, and how many sequences it has seen.
     ground: Option<(Net, usize)>,
     /// What the last sequence that failed has left behind.
@@ -74,13 +110,25 @@ struct Theatre {
 }
 
 impl Theatre {
-    fn new(nodes: usize) -> Self {
+    pub(crate) fn new(nodes: usize, wrong: Option<Wrong>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let names = (1..=nodes).map(|node| format!("l{node}")).collect();
-        Self { runtime, names, ground: None, evidence: None }
+        Self { runtime, names, wrong, counts: None, ground: None, evidence: None }
     }
 
-    fn play(&mut self, plan: &[Action]) -> std::result::Result<(), TestCaseError> {
+    pub(crate) fn counting(self, words: &'static str) -> Self {
+        Self { counts: Some(words), ..self }
+    }
+
+    /// Something else is wrong with nodes from now on; what the last wrong ones have left behind is removed.
+    pub(crate) fn go_wrong(&mut self, wrong: Option<Wrong>) {
+        self.wrong = wrong;
+        if let Some(evidence) = self.evidence.take() {
+            std::fs::remove_dir_all(evidence).expect("it was kept");
+        }
+    }
+
+    pub(crate) fn play(&mut self, plan: &[Action]) -> std::result::Result<(), TestCaseError> {
         let (ground, played) = match self.ground.take() {
             Some((ground, played)) if played < PER_BITCOIND => (ground, played),
             worn => {
@@ -97,15 +145,18 @@ impl Theatre {
             .block_on(self.net(&ground))
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         let dir = net.run_dir().to_owned();
-        let played_well = self.runtime.block_on(perform(net, &self.names, plan, self.evidence.is_some()));
+        let played_well = self.runtime.block_on(self.perform(net, plan));
         self.ground = Some((ground, played + 1));
-        played_well.map_err(|error| {
-            // The last one is the shortest.
-            if let Some(longer) = self.evidence.replace(dir) {
-                drop(std::fs::remove_dir_all(longer));
-            }
-            TestCaseError::fail(error.to_string())
-        })
+        let Err(error) = played_well.map_err(|error| error.to_string()) else { return Ok(()) };
+        if self.counts.is_some_and(|words| !error.contains(words)) {
+            drop(std::fs::remove_dir_all(dir));
+            return Ok(());
+        }
+        // The last one is the shortest.
+        if let Some(longer) = self.evidence.replace(dir) {
+            drop(std::fs::remove_dir_all(longer));
+        }
+        Err(TestCaseError::fail(error))
     }
 
     async fn net(&self, ground: &Net) -> Result<Net> {
@@ -123,34 +174,50 @@ impl Theatre {
         }
     }
 
-    fn close(mut self) -> Option<PathBuf> {
+    pub(crate) fn close(mut self) -> Option<PathBuf> {
         self.close_ground();
         self.evidence
     }
+
+    async fn perform(&self, mut net: Net, plan: &[Action]) -> Result {
+        let nodes: Vec<Node> = self.names.iter().map(|name| net.node(name)).collect();
+        let mut stage = Stage::new(&net, &nodes.iter().collect::<Vec<_>>());
+        let in_a_hurry = self.evidence.is_some() && self.wrong.is_none();
+        if in_a_hurry {
+            stage.hurry();
+        }
+        let mut played = Ok(());
+        for (place, action) in plan.iter().enumerate() {
+            let playing = async {
+                match (action, self.wrong) {
+                    (Action::Kill(node), Some(wrong)) => {
+                        kill_and_start_wrong(&net, &nodes[*node], wrong, &mut stage).await
+                    }
+                    _ => action.play(&net, &nodes, &mut stage).await,
+                }
+            };
+            let action_ends =
+                Deadline::after(LONGEST_ACTION[usize::from(in_a_hurry)]).limit("an action", playing);
+            played = action_ends.await.and_then(|done| done).map_err(|error| {
+                let what = format!("action {place} of {}: {action}", plan.len());
+                Error::new(error.fault(), what).came("it failed").because(error)
+            });
+            if played.is_err() {
+                break;
+            }
+        }
+        if played.is_err() {
+            net.keep()?;
+        }
+        // A net that has failed need not end well.
+        let finished = net.finish().await;
+        played.and(finished)
+    }
 }
 
-async fn perform(mut net: Net, names: &[String], plan: &[Action], in_a_hurry: bool) -> Result {
-    let nodes: Vec<Node> = names.iter().map(|name| net.node(name)).collect();
-    let mut stage = Stage::new(&net, &nodes.iter().collect::<Vec<_>>());
-    if in_a_hurry {
-        stage.hurry();
-    }
-    let mut played = Ok(());
-    for (place, action) in plan.iter().enumerate() {
-        let action_ends = Deadline::after(LONGEST_ACTION[usize::from(in_a_hurry)])
-            .limit("an action", action.play(&net, &nodes, &mut stage));
-        played = action_ends.await.and_then(|done| done).map_err(|error| {
-            let what = format!("action {place} of {}: {action}", plan.len());
-            Error::new(error.fault(), what).came("it failed").because(error)
-        });
-        if played.is_err() {
-            break;
-        }
-    }
-    if played.is_err() {
-        net.keep()?;
-    }
-    // A net that has failed need not end well.
-    let finished = net.finish().await;
-    played.and(finished)
+async fn kill_and_start_wrong(net: &Net, node: &Node, wrong: Wrong, stage: &mut Stage<'_>) -> Result {
+    node.kill().await?;
+    wrong.leave(net, node)?;
+    stage.patience = PATIENCE_WITH_WRONG_NODES;
+    node.start().await
 }

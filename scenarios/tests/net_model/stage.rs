@@ -2,6 +2,7 @@
 //! printed has this file behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use leyden::event::{Event, EventKind};
@@ -11,8 +12,11 @@ use serde_json::{Value, json};
 /// How long to wait for what is expected; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Between the deadlines of two hops: enough for an HTLC to time out on the chain behind the one, and to be failed at the other.
+const HOP_BLOCKS: u32 = 40;
+
 /// Between two looks at what tells of no change.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// States in which a channel is as good as gone.
 const OVER: [&str; 5] =
@@ -41,6 +45,8 @@ pub(crate) struct Stage<'a> {
     pub(super) judges: BTreeMap<String, Vec<MockPlugin>>,
     /// What the payee has answered to `invoice`, by the number of the payment.
     pub(super) invoices: BTreeMap<u64, Value>,
+    /// In how many parts each payment was sent.
+    pub(super) parts: BTreeMap<u64, u64>,
     /// What is answered about a payment at a node, however often it is asked in a time of danger.
     pub(super) verdicts: BTreeMap<(String, u64), Reply>,
     /// Calls that were answered: node, place of the judge, number of the call.
@@ -49,9 +55,18 @@ pub(crate) struct Stage<'a> {
     pub(super) fees_sat: BTreeMap<String, u64>,
     /// What was mined: the id, and where.
     pub(super) transactions: Vec<(Value, Place)>,
+    /// Who has closed a channel alone, by the names of both, and what has been spent of it.
+    pub(super) closings: BTreeMap<[String; 2], Closing>,
     pub(super) fault: Option<Fault>,
     /// Since a fault was armed, and until it is disarmed, whoever crashes is started, and links that are cut are made anew.
     pub(super) is_dangerous: bool,
+}
+
+/// A channel on the chain.
+pub(super) struct Closing {
+    pub(super) by: String,
+    /// The commitment transaction, and all that come of it.
+    pub(super) txids: Vec<Value>,
 }
 
 /// Where a transaction is in the chain.
@@ -71,10 +86,12 @@ impl<'a> Stage<'a> {
             nodes: nodes.iter().map(|node| (*node).clone()).collect(),
             patience: PATIENCE,
             invoices: BTreeMap::new(),
+            parts: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             answered: BTreeSet::new(),
             fees_sat: BTreeMap::new(),
             transactions: Vec::new(),
+            closings: BTreeMap::new(),
             fault: None,
             is_dangerous: false,
         }
@@ -103,10 +120,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Pays an invoice along these nodes, of which the first is the payer.
-    pub(crate) async fn send(&mut self, payment: u64, along: &[&Node], amount: Amount) -> Result {
+    /// Pays an invoice along these nodes, of which the first is the payer, in so many equal parts.
+    pub(crate) async fn send(&mut self, payment: u64, along: &[&Node], amount: Amount, parts: u64) -> Result {
+        self.parts.insert(payment, parts);
         let (hash, secret) = (self.hash(payment), self.invoices[&payment]["payment_secret"].clone());
-        let (mut hops, mut amount_msat, mut delay) = (Vec::new(), amount.to_msat(), 100);
+        let (mut hops, mut amount_msat, mut delay) = (Vec::new(), amount.to_msat() / parts, 100);
         for pair in along.windows(2).rev() {
             let channel = self.channel(pair[0], pair[1]).await?["short_channel_id"].take();
             hops.insert(
@@ -114,9 +132,21 @@ impl<'a> Stage<'a> {
                 json!({"id": pair[1].id(), "channel": channel, "amount_msat": amount_msat, "delay": delay}),
             );
             amount_msat += 1 + amount_msat / 100_000;
-            delay += 6;
+            delay += HOP_BLOCKS;
         }
         let params = json!({"route": hops, "payment_hash": hash, "payment_secret": secret});
+        for part in self.part_ids(payment) {
+            let mut params = params.clone();
+            if part > 0 {
+                params["amount_msat"] = json!(amount);
+                (params["partid"], params["groupid"]) = (json!(part), json!(1));
+            }
+            self.send_part(along, params).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_part(&mut self, along: &[&Node], params: Value) -> Result {
         loop {
             let sent = along[0].rpc("sendpay", params.clone()).await;
             match sent {
@@ -128,11 +158,19 @@ impl<'a> Stage<'a> {
                     }
                 }
             }
-            let known = along[0].rpc("listsendpays", json!({"payment_hash": hash})).await?;
+            let known = along[0].rpc("listsendpays", json!({"payment_hash": params["payment_hash"]})).await?;
             if known["payments"] != json!([]) {
                 return Ok(());
             }
             self.are_connected(along[0], along[1]).await?;
+        }
+    }
+
+    /// The numbers of a payment's parts: 0 for a whole one.
+    pub(super) fn part_ids(&self, payment: u64) -> RangeInclusive<u64> {
+        match self.parts[&payment] {
+            1 => 0..=0,
+            parts => 1..=parts,
         }
     }
 
@@ -159,7 +197,10 @@ impl<'a> Stage<'a> {
             let from = self.net.timeline().now();
             self.tend().await?;
             let calls = self.calls(node, payment);
-            if calls.iter().any(|(judge, nth)| self.is_answered(node, *judge, *nth)) {
+            let answered = calls.iter().filter(|(judge, nth)| self.is_answered(node, *judge, *nth));
+            let htlcs: BTreeSet<String> =
+                answered.map(|(judge, nth)| self.htlc(node, *judge, *nth)).collect();
+            if htlcs.len() as u64 == self.parts[&payment] {
                 if !self.is_dangerous {
                     self.verdicts.clear();
                 }
@@ -290,6 +331,12 @@ impl<'a> Stage<'a> {
             found.extend(about.map(|(nth, _)| (place, nth)));
         }
         found
+    }
+
+    /// Which HTLC a call is about.
+    fn htlc(&self, node: &Node, judge: usize, nth: usize) -> String {
+        let call = &self.judges[node.name()][judge].calls("htlc_accepted")[nth];
+        call.params()["htlc"]["id"].to_string()
     }
 
     fn is_answered(&self, node: &Node, judge: usize, nth: usize) -> bool {

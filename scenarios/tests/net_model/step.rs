@@ -11,11 +11,13 @@ pub(crate) enum Step {
         capacity_sat: u64,
         push_percent: u64,
     },
-    /// A payment along the shortest way, and verdicts of the nodes that it comes to; without a verdict it waits.
+    /// A payment along the shortest way, whole or in parts of this amount, and verdicts of the nodes that it comes to; without a verdict it
+    /// waits.
     Pay {
         from: usize,
         to: usize,
         amount_msat: u64,
+        parts: u64,
         verdicts: Vec<Verdict>,
         fault: Option<Fault>,
     },
@@ -34,11 +36,12 @@ pub(crate) enum Step {
         depth: u32,
         shift: u32,
     },
-    /// The channel is closed by both, or by one side alone.
+    /// The channel is closed by both, or by one side alone: then there may be HTLCs in it, about which there is a verdict afterwards.
     Close {
         by: usize,
         with: usize,
         alone: bool,
+        verdict: Verdict,
     },
 }
 
@@ -92,7 +95,7 @@ pub(crate) fn sequence(nodes: usize) -> impl Strategy<Value = Vec<Step>> {
         .prop_map(|(opens, steps)| opens.into_iter().chain(steps).collect())
 }
 
-fn step(nodes: usize) -> BoxedStrategy<Step> {
+pub(crate) fn step(nodes: usize) -> BoxedStrategy<Step> {
     let node = move || (0..nodes).boxed();
     prop_oneof![
         2 => open(node(), node()),
@@ -105,7 +108,8 @@ fn step(nodes: usize) -> BoxedStrategy<Step> {
         2 => node().prop_map(Step::CrashPlugin),
         1 => (1..=4_u32).prop_map(Step::Block),
         2 => (1..=4_u32, 0..=1_u32).prop_map(|(depth, shift)| Step::Reorg { depth, shift }),
-        3 => (node(), node(), any::<bool>()).prop_map(|(by, with, alone)| Step::Close { by, with, alone }),
+        4 => (node(), node(), any::<bool>(), verdict())
+            .prop_map(|(by, with, alone, verdict)| Step::Close { by, with, alone, verdict }),
     ]
     .boxed()
 }
@@ -127,11 +131,13 @@ fn pay(nodes: usize) -> BoxedStrategy<Step> {
         1 => 100_000_000..=2_000_000_000_u64,
     ];
     let verdicts = prop::collection::vec(verdict(), 0..nodes);
-    (0..nodes, 0..nodes, amount, verdicts, fault(nodes))
-        .prop_map(|(from, to, amount_msat, verdicts, fault)| Step::Pay {
+    let parts = prop_oneof![4 => Just(1_u64), 1 => 2..=3_u64];
+    (0..nodes, 0..nodes, amount, parts, verdicts, fault(nodes))
+        .prop_map(|(from, to, amount_msat, parts, verdicts, fault)| Step::Pay {
             from,
             to,
             amount_msat,
+            parts,
             verdicts,
             fault,
         })

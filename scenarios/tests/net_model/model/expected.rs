@@ -42,14 +42,20 @@ impl Model {
                 Status::Paid => "complete",
                 Status::Failed => "failed",
             };
-            lines.push(format!("payment {number}: {status}"));
+            match payment.parts {
+                1 => lines.push(format!("payment {number}: {status}")),
+                parts => {
+                    lines.extend((1..=parts).map(|part| format!("payment {number}, part {part}: {status}")))
+                }
+            }
         }
         for (number, payment) in numbered().filter(|(_, payment)| payment.along.ends_with(&[node])) {
             let status = if payment.is_invoice_paid { "paid" } else { "unpaid" };
             lines.push(format!("invoice {number}: {status}"));
         }
         for status in ["offered", "settled", "failed", "local_failed"] {
-            let count = self.forwards.iter().filter(|((by, _), is)| *by == node && **is == status).count();
+            let such = self.forwards.iter().filter(|((by, _), is)| *by == node && **is == status);
+            let count: u64 = such.map(|((_, payment), _)| self.payments[*payment].parts).sum();
             if count > 0 {
                 lines.push(format!("forwards {status}: {count}"));
             }
@@ -65,7 +71,8 @@ impl Model {
             let Status::Waits(reached) = payment.status else { continue };
             for hop in (0..reached).filter(|hop| payment.channels[*hop] == place) {
                 let direction = if payment.along[hop] == node { "out" } else { "in" };
-                line.push_str(&format!(", {direction} {number}: {} msat", payment.msat[hop]));
+                let htlc = format!(", {direction} {number}: {} msat", payment.msat[hop]);
+                (0..payment.parts).for_each(|_| line.push_str(&htlc));
             }
         }
         line

@@ -61,12 +61,12 @@ impl Model {
     }
 
     /// What a node has in HTLCs that it has offered in a channel.
-    fn pending(&self, channel: usize, sender: usize) -> u64 {
+    pub(super) fn pending(&self, channel: usize, sender: usize) -> u64 {
         let of_payment = |payment: &Payment| {
             let Status::Waits(place) = payment.status else { return 0 };
             let ours =
                 (0..place).filter(|hop| payment.channels[*hop] == channel && payment.along[*hop] == sender);
-            ours.map(|hop| payment.msat[hop]).sum()
+            ours.map(|hop| payment.msat[hop] * payment.parts).sum()
         };
         self.payments.iter().map(of_payment).sum()
     }
@@ -86,13 +86,14 @@ impl Model {
         waiting
     }
 
-    /// Whether the channel behind the node where a payment waits takes it; none for the payee.
+    /// Whether the channel behind the node where a payment waits takes all of it; none for the payee.
     pub(super) fn next_room(&self, payment: usize) -> Option<Room> {
-        let Payment { along, channels, msat, status: Status::Waits(place), .. } = &self.payments[payment]
+        let Payment { along, channels, msat, parts, status: Status::Waits(place), .. } =
+            &self.payments[payment]
         else {
             return None;
         };
-        let (channel, msat) = (*channels.get(*place)?, msat[*place]);
+        let (channel, msat) = (*channels.get(*place)?, msat[*place] * parts);
         Some(self.room(channel, along[*place], msat))
     }
 
