@@ -107,7 +107,7 @@ const COLUMNS: &str = "rowid, updated_index, in_channel_scid, in_htlc_id, in_msa
 
 impl Forward {
     /// What this node gets for it; 0 if it went nowhere.
-    fn fee_msat(&self) -> u64 {
+    pub(super) fn fee_msat(&self) -> u64 {
         self.out_msat.map_or(0, |out_msat| self.in_msat.saturating_sub(out_msat))
     }
 
@@ -369,31 +369,6 @@ impl State {
             }
             about
         })
-    }
-
-    /// Deletes a forward that has this status. Says whether there was one.
-    pub(super) fn delete_forward(
-        &mut self,
-        in_channel: ShortChannelId,
-        in_htlc_id: u64,
-        status: ForwardStatus,
-    ) -> bool {
-        let (scid, id) = (in_channel.to_u64().cast_signed(), in_htlc_id.cast_signed());
-        let place = "WHERE in_channel_scid = ? AND in_htlc_id = ? AND state = ?";
-        let deleted = select(self.stored(), place, &[&scid, &id, &status.stored()]);
-        if deleted.is_empty() {
-            return false;
-        }
-        if status == ForwardStatus::Settled {
-            let fees: u64 = deleted.iter().map(Forward::fee_msat).sum();
-            let before = self.db().intvar("deleted_forward_fees").unwrap_or(0);
-            self.db().set_intvar("deleted_forward_fees", before + fees.cast_signed());
-        }
-        self.db().exec(&format!("DELETE FROM forwards {place}"), &[&scid, &id, &status.stored()]);
-        self.count_change(Subsystem::Forwards, Index::Deleted, || {
-            json!({ "status": status.name(), "in_channel": in_channel.to_string(), "in_htlc_id": in_htlc_id })
-        });
-        true
     }
 }
 

@@ -5,7 +5,7 @@ use crate::command::Command;
 use crate::command::page::Page;
 use crate::command::params::{Params, Shape, invalid};
 use crate::db::Db;
-use crate::indexes::Index;
+use crate::indexes::{Index, Subsystem};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use leyden_bolt::ShortChannelId;
@@ -113,5 +113,27 @@ impl Command for Delforward {
         }
         node.reply(&request.client, &json!({}));
         Ok(())
+    }
+}
+
+impl State {
+    /// Deletes a forward that has this status. Says whether there was one.
+    fn delete_forward(&mut self, in_channel: ShortChannelId, in_htlc_id: u64, status: ForwardStatus) -> bool {
+        let (scid, id) = (in_channel.to_u64().cast_signed(), in_htlc_id.cast_signed());
+        let place = "WHERE in_channel_scid = ? AND in_htlc_id = ? AND state = ?";
+        let deleted = forwards::select(self.stored(), place, &[&scid, &id, &status.stored()]);
+        if deleted.is_empty() {
+            return false;
+        }
+        if status == ForwardStatus::Settled {
+            let fees: u64 = deleted.iter().map(Forward::fee_msat).sum();
+            let before = self.db().intvar("deleted_forward_fees").unwrap_or(0);
+            self.db().set_intvar("deleted_forward_fees", before + fees.cast_signed());
+        }
+        self.db().exec(&format!("DELETE FROM forwards {place}"), &[&scid, &id, &status.stored()]);
+        self.count_change(Subsystem::Forwards, Index::Deleted, || {
+            json!({ "status": status.name(), "in_channel": in_channel.to_string(), "in_htlc_id": in_htlc_id })
+        });
+        true
     }
 }

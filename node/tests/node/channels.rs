@@ -336,7 +336,7 @@ async fn parts_of_a_payment_wait_seventy_seconds_for_each_other() {
     pair.l2.pass(1);
     pair.l2.poke_chain();
     for partid in [1, 2] {
-        assert_eq!(pair.part_failed(&invoice, partid).await, (203, json!("WIRE_MPP_TIMEOUT")));
+        assert_eq!(pair.part_failed(&invoice, partid).await, (204, json!("WIRE_MPP_TIMEOUT")));
     }
     // The next ones are a set of their own, with a time of its own.
     pair.send_part(&scid, &invoice, 3, 100).await;

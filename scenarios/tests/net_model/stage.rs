@@ -276,6 +276,10 @@ impl<'a> Stage<'a> {
         };
         for ((node, payment), reply) in &self.verdicts {
             let node = self.net.node(node);
+            // Without its next channel, a node that has just come back fails what it is told to forward.
+            if self.is_dangerous && !self.is_connected(&node).await {
+                continue;
+            }
             for (judge, nth) in self.calls(&node, *payment) {
                 if !self.is_answered(&node, judge, nth) {
                     let judge_itself = &self.judges[node.name()][judge];
@@ -308,6 +312,14 @@ impl<'a> Stage<'a> {
         let timeline = self.net.timeline();
         drop(timeline.wait_for("a change", None, from, Deadline::after(PAUSE), happens).await);
         Ok(())
+    }
+
+    /// Whether a node runs and can use all its channels.
+    async fn is_connected(&self, node: &Node) -> bool {
+        let usable =
+            |channel: &Value| channel["state"] != "CHANNELD_NORMAL" || channel["reestablished"] == true;
+        let listed = node.rpc("listpeerchannels", json!({})).await;
+        listed.is_ok_and(|listed| list(&listed["channels"]).iter().all(usable))
     }
 
     /// Connects a node with the peers of these channels that it has lost.

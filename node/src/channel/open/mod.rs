@@ -167,7 +167,7 @@ impl State {
                 self.reply(&client, &json!({ "cancelled": reason }));
             }
             if let Some(waiter) = waiter {
-                self.opening_answered(waiter, Err(RpcError::new(code::LIGHTNINGD, reason)));
+                self.opening_answered(&waiter, Err(RpcError::new(code::LIGHTNINGD, reason)));
             }
         }
     }

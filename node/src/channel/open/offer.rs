@@ -194,7 +194,7 @@ impl State {
         let role = Role::Opener(offer);
         self.channels.uncommitted.insert(peer, Uncommitted { dbid, connection, channel_id, role });
         if let Some(waiter) = waiter {
-            self.opening_answered(waiter, Ok(Answer::Started(started)));
+            self.opening_answered(&waiter, Ok(Answer::Started(started)));
         }
     }
 
@@ -270,7 +270,7 @@ impl State {
         };
         let committed = self.commit_channel(bolt, commit);
         if let Some(waiter) = waiter {
-            self.opening_answered(waiter, committed.map(|()| Answer::Completed(channel_id)));
+            self.opening_answered(&waiter, committed.map(|()| Answer::Completed(channel_id)));
         }
         for client in cancels {
             self.cancel_committed(&peer, &client);
@@ -278,13 +278,13 @@ impl State {
     }
 
     /// Somebody has waited for this.
-    pub(super) fn opening_answered(&mut self, client: Client, answer: Result<Answer, RpcError>) {
+    pub(super) fn opening_answered(&mut self, client: &Client, answer: Result<Answer, RpcError>) {
         match answer {
-            Err(error) => self.reply_error(&client, &error),
-            Ok(Answer::Started(started)) => self.reply_started(&client, &started),
+            Err(error) => self.reply_error(client, &error),
+            Ok(Answer::Started(started)) => self.reply_started(client, &started),
             Ok(Answer::Completed(channel_id)) => {
                 let result = json!({ "channel_id": channel_id.to_string(), "commitments_secured": true });
-                self.reply(&client, &result);
+                self.reply(client, &result);
             }
         }
     }

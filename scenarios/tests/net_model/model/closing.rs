@@ -17,7 +17,8 @@ impl Model {
     pub(super) fn close(&mut self, [by, with]: [usize; 2], alone: bool, verdict: Verdict) {
         let Some(channel) = self.between(by, with) else { return };
         let waiting = self.waiting_in(channel);
-        if !waiting.is_empty() && !(alone && self.can_claim(channel, by, &waiting)) {
+        let may_close = waiting.is_empty() || alone && self.can_claim(channel, by, &waiting);
+        if !may_close {
             return;
         }
         let Channel { ends: [opener, other], capacity_sat, msat, .. } = self.channels[channel];

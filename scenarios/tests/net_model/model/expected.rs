@@ -45,7 +45,7 @@ impl Model {
             match payment.parts {
                 1 => lines.push(format!("payment {number}: {status}")),
                 parts => {
-                    lines.extend((1..=parts).map(|part| format!("payment {number}, part {part}: {status}")))
+                    lines.extend((1..=parts).map(|part| format!("payment {number}, part {part}: {status}")));
                 }
             }
         }
