@@ -4,6 +4,7 @@ use super::fund::{answered_excess_sat, rest};
 use super::param::{self, BadAddress, parse_address, parse_sat_or_all};
 use super::psbt;
 use super::select::Value;
+use super::txprepare::Txprepare;
 use super::weight::{self, DUST_SAT};
 use super::withdraw::{Outputs, output};
 use crate::channel::open::multifund::SPENDERP;
@@ -27,12 +28,7 @@ pub(crate) struct Multiwithdraw {
 
 impl Command for Multiwithdraw {
     const NAME: &'static str = "multiwithdraw";
-    const TAKES: &'static [Shape] = &[
-        Shape::required("outputs"),
-        Shape::optional("feerate"),
-        Shape::optional("minconf"),
-        Shape::optional("utxos"),
-    ];
+    const TAKES: &'static [Shape] = Txprepare::TAKES;
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let (outputs, all) = outputs(params)?;

@@ -43,6 +43,24 @@ fn all_actions() -> Vec<Action> {
         node,
         lines: lines.iter().map(|line| (*line).to_owned()).collect(),
     };
+    let both_ended = || {
+        sees(
+            0,
+            &["with l2: 295999500 msat", "payment 1: complete", "payment 3: complete", "invoice 2: unpaid"],
+        )
+    };
+    let parts_failed = || {
+        sees(
+            1,
+            &[
+                "with l1: 204000500 msat",
+                "payment 2, part 1: failed",
+                "payment 2, part 2: failed",
+                "invoice 1: paid",
+                "invoice 3: unpaid",
+            ],
+        )
+    };
     let arm = |fault| Action::Arm(fault);
     vec![
         Action::Open { from: 0, to: 1, capacity_sat: 500_000, push_msat: 200_000_500 },
@@ -99,39 +117,15 @@ fn all_actions() -> Vec<Action> {
         arm(Fault::Called { node: 1 }),
         Action::Send { payment: 3, along: vec![0, 1], amount_msat: 3_000_000, parts: 1 },
         Action::Answer { node: 1, payment: 3, verdict: Verdict::Resolve },
-        sees(
-            0,
-            &["with l2: 295999500 msat", "payment 1: complete", "payment 3: complete", "invoice 2: unpaid"],
-        ),
+        both_ended(),
         Action::Disarm,
         Action::Disconnect(0, 1),
-        sees(
-            1,
-            &[
-                "with l1: 204000500 msat",
-                "payment 2, part 1: failed",
-                "payment 2, part 2: failed",
-                "invoice 1: paid",
-                "invoice 3: unpaid",
-            ],
-        ),
+        parts_failed(),
         Action::CrashPlugin(0),
         Action::Block(2),
         Action::Reorg { depth: 2, shift: 1 },
-        sees(
-            1,
-            &[
-                "with l1: 204000500 msat",
-                "payment 2, part 1: failed",
-                "payment 2, part 2: failed",
-                "invoice 1: paid",
-                "invoice 3: unpaid",
-            ],
-        ),
-        sees(
-            0,
-            &["with l2: 295999500 msat", "payment 1: complete", "payment 3: complete", "invoice 2: unpaid"],
-        ),
+        parts_failed(),
+        both_ended(),
         Action::Close { by: 0, with: 1, opener: 0 },
         Action::Owns { node: 0, sat: 1_296_000 },
         Action::Owns { node: 1, sat: 204_000 },

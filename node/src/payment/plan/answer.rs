@@ -45,7 +45,7 @@ impl State {
             GiveUp::NoRoute { error, .. }
                 if attempts == 0 && plan.is_of_old_pay() && error.code == code::ROUTE_NOT_FOUND =>
             {
-                self.plans.plans[&number].unreachable(self)
+                self.plans.plans[&number].unreachable()
             }
             GiveUp::NoRoute { error, .. } if attempts == 0 => {
                 RpcError::new(error.code, format!("Failed: {}", error.message))
@@ -165,14 +165,12 @@ impl Plan {
     }
 
     /// As the plugin `pay` says that no way leads to the destination. It has a code for that, and loses it (`plugins/libplugin-pay.c:payment_abort`).
-    fn unreachable(&self, node: &State) -> RpcError {
+    fn unreachable(&self) -> RpcError {
         let destination = self.goal.destination;
-        let text =
-            format!("Destination {destination} is not reachable directly and all routehints were unusable.");
-        let attempt = json!({
-            "status": "failed", "failreason": text, "partid": 0, "amount_msat": node.amount(self.goal.amount_msat),
-        });
-        RpcError { data: Some(json!({ "attempts": [attempt] })), ..RpcError::new(0, text) }
+        RpcError::new(
+            0,
+            format!("Destination {destination} is not reachable directly and all routehints were unusable."),
+        )
     }
 
     fn answer(&self, node: &State, preimage: [u8; 32], sent_msat: u64) -> Value {
