@@ -15,7 +15,7 @@ use crate::replica::shadow::Shadow;
 use crate::wait::eventually;
 
 /// A plugin that reads the end of its standard input only now and then needs a moment.
-const PLUGINS_MAY_LINGER: Duration = Duration::from_secs(2);
+pub(crate) const PLUGINS_MAY_LINGER: Duration = Duration::from_secs(2);
 
 /// How many BROKEN lines of a source are shown.
 const SHOWN: usize = 5;
@@ -57,7 +57,9 @@ impl Net {
         let mut complaints: Vec<Error> =
             self.nodes.iter().flat_map(|node| node.crash_rules().never_came()).collect();
         complaints.extend(self.stop_nodes(at).await);
-        complaints.extend(self.nodes.iter().flat_map(Node::unmet));
+        for node in &self.nodes {
+            complaints.extend(node.unmet().await);
+        }
         complaints.extend(self.nodes.iter().flat_map(|node| broken_lines(node, at)));
         complaints.extend(self.nodes.iter().filter_map(|node| crash_log(node, at)));
         let shadows = self.nodes.iter().filter_map(|node| node.0.shadow.as_ref());

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::backend::ConfiguredPlugin;
 use crate::error::{Error, Result};
+use crate::finish::PLUGINS_MAY_LINGER;
 use crate::node::Node;
 use crate::plugin::{Code, Plugin};
 use crate::served::{Behind, Served};
@@ -32,8 +33,9 @@ impl Mounted {
     }
 }
 
-/// What was expected of a mock, as an error.
-pub(crate) fn verify(node: &str, mock: &MockPlugin, at: &'static Location<'static>) -> Result {
+/// What was expected of a mock whose node has stopped it, as an error.
+async fn verify(node: &str, mock: &MockPlugin, at: &'static Location<'static>) -> Result {
+    mock.ended(PLUGINS_MAY_LINGER).await;
     mock.verify().map_err(|unmet| {
         Error::plugin(format!("{node}: the calls of the mock {}", mock.name()))
             .came("they are not what was expected")
@@ -185,10 +187,14 @@ impl Node {
     }
 
     /// The complaints about mocks that no guard has verified.
-    pub(crate) fn unmet(&self) -> Vec<Error> {
-        let mounted = self.0.mounted.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = mounted.iter().filter(|mounted| !mounted.verified);
-        open.filter_map(|mounted| verify(self.name(), &mounted.mock, mounted.at).err()).collect()
+    pub(crate) async fn unmet(&self) -> Vec<Error> {
+        let mut open = self.0.mounted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        open.retain(|mounted| !mounted.verified);
+        let mut complaints = Vec::new();
+        for Mounted { mock, at, .. } in open {
+            complaints.extend(verify(self.name(), &mock, at).await.err());
+        }
+        complaints
     }
 }
 
@@ -245,16 +251,19 @@ impl MockGuard {
         async move {
             let params = json!({"subcommand": "stop", "plugin": self.path});
             let stopped = self.node.rpc_at("plugin", params, at).await;
-            let mut mounted = self.node.0.mounted.lock().unwrap_or_else(PoisonError::into_inner);
-            let this =
-                mounted.iter_mut().rev().find(|one| one.at == self.at && one.mock.name() == self.mock.name());
-            if let Some(this) = this {
-                this.verified = true;
-            }
-            drop(mounted);
+            self.is_verified();
             // What did not come tells more than a plugin that would not stop.
-            self.node.noted(verify(self.node.name(), &self.mock, self.at))?;
+            self.node.noted(verify(self.node.name(), &self.mock, self.at).await)?;
             stopped.map(drop)
+        }
+    }
+
+    /// The end of the net need not check it.
+    fn is_verified(&self) {
+        let mut mounted = self.node.0.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_this = |one: &&mut Mounted| one.at == self.at && one.mock.name() == self.mock.name();
+        if let Some(this) = mounted.iter_mut().rev().find(is_this) {
+            this.verified = true;
         }
     }
 }

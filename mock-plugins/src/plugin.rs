@@ -31,6 +31,8 @@ struct Shared {
     count: watch::Sender<usize>,
     /// How often it was told to stop.
     stops: watch::Sender<usize>,
+    /// How often it is being served: twice for the moment in which it hears an earlier life out.
+    serving: watch::Sender<usize>,
     life: Mutex<Life>,
 }
 
@@ -43,14 +45,30 @@ struct Life {
     late: Option<mpsc::UnboundedSender<VecDeque<Step>>>,
 }
 
+/// Somebody serves it, until this is dropped.
+struct Serving<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Serving<'a> {
+    fn begin(serving: &'a watch::Sender<usize>) -> Self {
+        serving.send_modify(|serving| *serving += 1);
+        Self(serving)
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|serving| *serving -= 1);
+    }
+}
+
 impl MockPlugin {
     /// A plugin that does what `mock` says.
     pub fn new(mock: impl Into<Mock>) -> Self {
         let mock = mock.into();
         let manifest = mock.declaration();
-        let (count, stops) = (watch::Sender::new(0), watch::Sender::new(0));
+        let (count, stops, serving) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(0));
         let (received, life) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { mock, manifest, received, count, stops, life }))
+        Self(Arc::new(Shared { mock, manifest, received, count, stops, serving, life }))
     }
 
     /// Its name; `mock` if it was given none.
@@ -70,6 +88,7 @@ impl MockPlugin {
         stdout: impl AsyncWrite + Unpin,
     ) -> Result<Ended, ServeError> {
         let mut stops = self.0.stops.subscribe();
+        let _serving = Serving::begin(&self.0.serving);
         tokio::select! {
             biased;
             _ = stops.changed() => Ok(Ended::Stopped),
@@ -80,6 +99,13 @@ impl MockPlugin {
     /// Ends whatever serves it now, without a word to lightningd.
     pub fn stop(&self) {
         self.0.stops.send_modify(|stops| *stops += 1);
+    }
+
+    /// Waits until nobody serves it: what it was sent before its node ended, or stopped it, it has received then. Gives up after `limit`.
+    pub async fn ended(&self, limit: Duration) {
+        let mut serving = self.0.serving.subscribe();
+        // The sender lives in `self`, so the receiver cannot outlive it.
+        drop(wait::at_most(limit, serving.wait_for(|serving| *serving == 0)).await);
     }
 
     /// Does this about a call that was left without an answer by [`Reply::hang`]. Says whether it could: an answer to a call of an earlier
@@ -200,12 +226,12 @@ impl MockPlugin {
         self.0.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is served anew: gives what is to be done later about calls of this life.
-    pub(crate) fn live(&self) -> mpsc::UnboundedReceiver<VecDeque<Step>> {
+    /// It is served anew: gives the number of this life, and what is to be done later about its calls.
+    pub(crate) fn live(&self) -> (usize, mpsc::UnboundedReceiver<VecDeque<Step>>) {
         let (late, to_do) = mpsc::unbounded_channel();
         let mut life = self.life();
         *life = Life { number: life.number + 1, late: Some(late) };
-        to_do
+        (life.number, to_do)
     }
 
     /// What to do before anything is received.
@@ -216,9 +242,9 @@ impl MockPlugin {
         }
     }
 
-    /// Records a call and decides what to do about it.
-    pub(crate) fn receive(&self, call: Call) -> VecDeque<Step> {
-        let (call, respond) = self.record(call);
+    /// Records a call of a life and decides what to do about it.
+    pub(crate) fn receive(&self, call: Call, life: usize) -> VecDeque<Step> {
+        let (call, respond) = self.record(Call { life, ..call });
         self.0.count.send_modify(|count| *count += 1);
         respond.respond(&call).steps(&call, &self.0.manifest)
     }
@@ -229,7 +255,6 @@ impl MockPlugin {
         let namesakes =
             received.iter().filter(|one| one.call.kind == call.kind && one.call.name == call.name);
         call.nth = namesakes.count() + 1;
-        call.life = self.life().number;
         let (matched, misses) = self.match_rules(&call, &received);
         let respond = match matched {
             Some(rule) => {

@@ -54,8 +54,9 @@ pub(crate) async fn run(
     stdin: impl AsyncRead + Unpin,
     stdout: impl AsyncWrite + Unpin,
 ) -> Result<Ended, ServeError> {
-    let (late, stdout) = (plugin.live(), Some(stdout));
-    let mut server = Server { plugin, stdin, stdout, frames: FrameReader::new(), waiting: Vec::new(), late };
+    let ((life, late), stdout) = (plugin.live(), Some(stdout));
+    let (frames, waiting) = (FrameReader::new(), Vec::new());
+    let mut server = Server { plugin, life, stdin, stdout, frames, waiting, late };
     let ended = server.run().await;
     server.close_stdout().await;
     match ended {
@@ -70,6 +71,7 @@ fn is_hang_up(error: &io::Error) -> bool {
 
 struct Server<'a, R, W> {
     plugin: &'a MockPlugin,
+    life: usize,
     stdin: R,
     stdout: Option<W>,
     frames: FrameReader,
@@ -109,7 +111,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Server<'_, R, W> {
         self.frames.push(bytes);
         while let Some(frame) = self.frames.next_frame()? {
             let call = Call::parse(&frame).ok_or(ServeError::NotACall(frame))?;
-            if let Some(ended) = self.perform(self.plugin.receive(call)).await? {
+            if let Some(ended) = self.perform(self.plugin.receive(call, self.life)).await? {
                 return Ok(Some(ended));
             }
         }

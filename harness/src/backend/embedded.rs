@@ -10,7 +10,6 @@ use leyden_node::host::{Ear, Launch, PluginLauncher, PluginProcess, RunningPlugi
 use leyden_node::process::ChildProcess;
 use leyden_node::{Host, Node, options};
 use serde_json::Value;
-use tokio::task::AbortHandle;
 
 use super::{BitcoindAccess, Daemon, NodeConfig, Surroundings, as_in_pyln_testing, command_line};
 use crate::backup::DbWrite;
@@ -153,10 +152,8 @@ impl Launcher {
     fn mock(&self, served: &Served) -> io::Result<RunningPlugin> {
         let (stdin, stdout, run) = served.mock_in_memory().ok_or_else(|| io::Error::other("not a mock"))?;
         let running = self.surroundings.runtime.spawn(run).abort_handle();
-        let killed = running.clone();
-        let (stdin, stdout) = served.tap(Kill::new(move || killed.abort())).wrap(stdin, stdout);
-        let process = Box::new(InMemory(running));
-        Ok(RunningPlugin { stdin: Box::new(stdin), stdout: Box::new(stdout), process })
+        let (stdin, stdout) = served.tap(Kill::new(move || running.abort())).wrap(stdin, stdout);
+        Ok(RunningPlugin { stdin: Box::new(stdin), stdout: Box::new(stdout), process: Box::new(InMemory) })
     }
 }
 
@@ -194,19 +191,16 @@ impl Drop for Watched {
     }
 }
 
-/// A mock that this process serves.
-struct InMemory(AbortHandle);
+/// A mock that this process serves. When the node lets go of its pipes it reads what lies in them, then their end: what the timeline says it was told
+/// it was told, and what is expected of it does not depend on who was faster.
+struct InMemory;
 
 impl PluginProcess for InMemory {
     fn pid(&self) -> Option<u32> {
         None
     }
 
-    fn kill(&mut self) {
-        self.0.abort();
-    }
+    fn kill(&mut self) {}
 
-    fn release(self: Box<Self>) {
-        // It ends when it reads the end of its standard input.
-    }
+    fn release(self: Box<Self>) {}
 }

@@ -273,6 +273,19 @@ async fn the_test_sees_what_is_received_while_it_is_served() {
 }
 
 #[tokio::test]
+async fn what_lay_in_its_pipe_is_received_before_it_has_ended() {
+    let (plugin, mut lightningd) = started(Mock::notification("news").expect(2)).await;
+    for n in 1..=2 {
+        lightningd.notify("news", json!({"n": n})).await;
+    }
+    // This task has not waited for anything since: the mock has had no chance to read.
+    assert_eq!(plugin.calls("news").len(), 0);
+    drop(lightningd);
+    plugin.ended(Duration::from_secs(20)).await;
+    plugin.verify().unwrap();
+}
+
+#[tokio::test]
 async fn lightningd_s_own_mistakes_are_errors() {
     let plugin = MockPlugin::new(Mock::plugin("strict"));
     let mut lightningd = Lightningd::start(&plugin);
