@@ -85,8 +85,9 @@ impl Channel {
     }
 
     fn send_commitment_signed(&mut self) {
-        // A peer may not be prepared for a change of the fee rate as the very first commitment.
-        if self.record.next_commitment_number != [1, 1] || self.record.is_pending_for_peer() {
+        // A peer may not be prepared for a change of the fee rate as the very first commitment (`channeld.c:handle_feerates`).
+        let is_first = self.record.next_commitment_number == [1, 1];
+        if !is_first || self.may_begin_with_fee || self.record.is_pending_for_peer() {
             self.send_update_fee();
         }
         if !self.record.is_pending_for_peer() {

@@ -184,6 +184,7 @@ impl Channel {
             link: Link::Down,
             negotiated: Negotiated::default(),
             wanted_feerate: None,
+            may_begin_with_fee: false,
             feerate_range: 0..=u32::MAX,
             empty_commitment: None,
             shutdown_sent: false,

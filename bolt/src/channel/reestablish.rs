@@ -90,6 +90,7 @@ impl Channel {
         let resend_commit = self.check_commitment_number(theirs.next_commitment_number)?;
         self.check_last_secret(theirs)?;
         self.link = Link::Up;
+        self.may_begin_with_fee = true;
 
         let nothing_committed =
             theirs.next_commitment_number == 1 && self.next_commitment_number(Side::Local) == 1;
