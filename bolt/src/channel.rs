@@ -68,7 +68,7 @@ pub struct Channel {
     negotiated: Negotiated,
     /// What we want the commitments to pay, if we are the opener.
     wanted_feerate: Option<u32>,
-    /// Whether a change of the fee rate may be the very first commitment: a peer that has seen the channel break may be prepared for it.
+    /// Whether a change of the fee rate may be the very first commitment: with a peer that has reestablished the channel it may.
     may_begin_with_fee: bool,
     /// What the peer may set, if it is the opener.
     feerate_range: RangeInclusive<u32>,

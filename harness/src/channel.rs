@@ -74,7 +74,7 @@ impl Node {
         self.wait_for_channel_state(other, "ONCHAIN")
     }
 
-    /// Waits until one of its own channels is usable: in `CHANNELD_NORMAL`, with the peer's fees known.
+    /// Waits until one of its own channels is usable: in `CHANNELD_NORMAL`, connected and reestablished, with the peer's fees known.
     ///
     /// # Errors
     /// At the deadline, or if the node has ended.
@@ -89,7 +89,11 @@ impl Node {
                 let found = ours.find(|channel| channel["short_channel_id"] == scid.as_str()).cloned();
                 Ok::<_, Error>(seen(found, |channel| {
                     channel.as_ref().is_some_and(|channel| {
-                        channel["state"] == NORMAL && channel["updates"]["remote"].is_object()
+                        // Not every release tells of `reestablished`.
+                        channel["state"] == NORMAL
+                            && channel["updates"]["remote"].is_object()
+                            && channel["peer_connected"] == true
+                            && channel["reestablished"] != false
                     })
                 }))
             };

@@ -1,6 +1,6 @@
 //! Nodes that are stopped dead at a chosen point, and start again.
 
-use leyden::{Commit, Crashed, Hook, Mock, Net, Result};
+use leyden::{Backend, Commit, Crashed, Hook, Mock, Net, Result, eventually, seen};
 use serde_json::json;
 
 use crate::heard::heard;
@@ -58,6 +58,14 @@ pub(crate) fn crash_before_commit() -> Scenario {
 
 async fn crash_before(net: &Net) -> Result {
     let [l1] = net.nodes();
+    if l1.backend() == Backend::Lightningd {
+        let look = || async {
+            let mut writes = l1.db_writes("backup").into_iter().flat_map(|(write, _)| write.writes);
+            let done = writes.any(|sql| sql.contains("SET intval=0 WHERE name='needs_p2wpkh_close_rescan'"));
+            Ok::<_, leyden::Error>(seen(done, |done| *done))
+        };
+        eventually("lightningd has written the last of its start", look).await?;
+    }
     let params = json!({"key": ["crash"], "string": "once"});
     let before = l1.commits()?;
     let crash = net.crash(&l1).at(Commit::nth(1).before())?;

@@ -122,9 +122,9 @@ async fn raise_the_fee(net: &Net) -> Result {
     l2.connect(&l1).await?;
     l1.wait_for_channel_state(&l2, "CHANNELD_NORMAL").await?;
     send(&[&l2, &l1], 100_000_000, "and back").await?;
+    l1.wait_for_htlcs().await?;
     let [ours, theirs] = both().await?;
     assert!(ours.min(theirs) > before, "{ours}, {theirs}");
-    l1.wait_for_htlcs().await?;
     let closed = l1.rpc("close", json!([l2.id()])).await?;
     assert_eq!(closed["type"], "mutual", "{closed}");
     Ok(())

@@ -139,6 +139,8 @@ async fn claim_and_time_out(net: &Net, payer_closes: bool) -> Result {
     let [l1, l2] = net.nodes();
     // A claim on an own commitment pays its fee from the wallet.
     net.fundwallet(&l2, 1_000_000.sat()).await?;
+    // Expiries count from what a node knows of the chain.
+    net.sync_blockheight().await?;
     let lost = "55".repeat(32);
     let there = route(&[&l1, &l2], u64::from(HTLC_SAT) * 1000).await?;
     for hash in [PAYMENT_HASH, &lost] {

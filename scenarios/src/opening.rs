@@ -79,12 +79,18 @@ async fn withhold(from: &Node, to: &Node) -> Result<Value> {
     assert_eq!(completed["commitments_secured"], true);
     from.wait_for_channel_state(to, "CHANNELD_NORMAL").await?;
     to.wait_for_channel_state(from, "CHANNELD_NORMAL").await?;
-    // The only way to it is the one that its peer tells.
-    let look = || async {
-        let channel = from.channel(to).await?;
-        Ok::<_, leyden::Error>(seen(channel, |channel| channel["updates"]["remote"].is_object()))
-    };
-    eventually("the peer has told its fees", look).await?;
+    // The only way to a side is the one that it tells.
+    for (node, peer) in [(from, to), (to, from)] {
+        let look = || async {
+            let listed = node.rpc("listpeerchannels", json!([peer.id()])).await?["channels"].take();
+            let told = |channel: &Value| {
+                channel["state"] == "CHANNELD_NORMAL" && channel["updates"]["remote"].is_object()
+            };
+            let told = listed.as_array().is_some_and(|listed| listed.iter().any(told));
+            Ok::<_, leyden::Error>(seen(told, |told| *told))
+        };
+        eventually("the peer has told its fees", look).await?;
+    }
     Ok(psbt)
 }
 

@@ -67,6 +67,7 @@ async fn send_again(net: &Net) -> Result {
     // The node takes it, its channel does not.
     let too_much = json!({ "route": route(&[&l1, &l2], 2_000_000_000).await?, "payment_hash": PAYMENT_HASH });
     assert_eq!(l1.rpc("sendpay", too_much).await?["status"], "pending");
+    heard(net, "l1", "clerk", "sendpay_failure", 1).await?;
     let failed = refused(&l1, "waitsendpay", json!([PAYMENT_HASH])).await;
     assert_refused(
         failed,

@@ -26,7 +26,10 @@ pub(crate) fn everything_kept() -> Scenario {
 async fn keep(net: &Net) -> Result {
     let [l1, l2, l3] = net.nodes();
     net.fundwallet(&l2, 1_000_000.sat()).await?;
+    // Expiries count from what a node knows of the chain.
+    net.sync_blockheight().await?;
     send(&[&l1, &l2, &l3], 50_000_000, "forwarded").await?;
+    l1.wait_for_htlcs().await?;
     send(&[&l1, &l2], 20_000_000, "received").await?;
     send(&[&l2, &l3], 10_000_000, "sent").await?;
     let there = route(&[&l2, &l3], 1_000_000).await?;
@@ -176,11 +179,11 @@ pub(crate) fn payments_resumed() -> Scenario {
 async fn resume(net: &Net) -> Result {
     let [l1, l2, l3] = net.nodes();
     let there = route(&[&l1, &l2, &l3], 1_000_000).await?;
-    for hash in [PAYMENT_HASH, REFUSED_HASH] {
+    for (hash, nth) in [(PAYMENT_HASH, 1), (REFUSED_HASH, 2)] {
         let params = json!({"route": there, "payment_hash": hash, "payment_secret": NO_SECRET});
         l1.rpc("sendpay", params).await?;
+        heard(net, "l3", "holder", "htlc_accepted", nth).await?;
     }
-    heard(net, "l3", "holder", "htlc_accepted", 2).await?;
     for node in [&l1, &l2, &l3] {
         node.kill().await?;
     }
@@ -193,6 +196,8 @@ async fn resume(net: &Net) -> Result {
     statuses(&l2, ["failed", "settled"]).await?;
     l2.kill().await?;
     l2.start().await?;
+    // It may have been killed before it had l3's last word.
+    net.connect(&l2, &l3).await?;
     l1.start().await?;
     let waiting = l1.rpc("waitsendpay", json!({"payment_hash": PAYMENT_HASH, "timeout": 0})).await;
     assert_eq!(waiting.expect_err("it is on its way").code(), 200);

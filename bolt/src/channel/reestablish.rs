@@ -90,7 +90,8 @@ impl Channel {
         let resend_commit = self.check_commitment_number(theirs.next_commitment_number)?;
         self.check_last_secret(theirs)?;
         self.link = Link::Up;
-        self.may_begin_with_fee = true;
+        // Before both have said `channel_ready` the peer would take no commitment.
+        self.may_begin_with_fee = Side::BOTH.into_iter().all(|side| self.is_channel_ready(side));
 
         let nothing_committed =
             theirs.next_commitment_number == 1 && self.next_commitment_number(Side::Local) == 1;

@@ -1,11 +1,13 @@
 //! The end of each input: channels to which something was done commit to it, are stored, and say what they want done.
 
+use super::HtlcKey;
 use super::channel_state::{Cause, ChannelState};
 use crate::event::LogLevel;
 use crate::output::Output;
 use crate::state::State;
 use leyden_bolt::channel::{ChannelOutput, Removal};
 use leyden_bolt::message::ChannelMessage;
+use leyden_bolt::transaction::Side;
 
 impl State {
     /// Lets every channel to which something was done go on, and whatever comes of that.
@@ -82,6 +84,7 @@ impl State {
 
     /// An incoming HTLC is gone for good.
     fn incoming_htlc_gone(&mut self, dbid: u64, id: u64, removal: &Removal) {
+        self.htlcs.forget(HtlcKey { dbid, id, owner: Side::Remote });
         if matches!(removal, Removal::Fulfill(_)) {
             self.htlc_received(dbid, id);
         }

@@ -63,7 +63,7 @@ impl State {
     }
 
     /// The peer has taken one of ours.
-    pub(super) fn count_fulfilled_out(&mut self, dbid: u64, id: u64) {
+    pub(crate) fn count_fulfilled_out(&mut self, dbid: u64, id: u64) {
         let Some(channel) = self.channels.get_mut(dbid) else { return };
         let Some(msat) = channel.bolt.htlc(Side::Local, id).map(|htlc| htlc.amount_msat) else { return };
         channel.out_stats.payments_fulfilled += 1;

@@ -8,6 +8,7 @@ use bitcoin::hashes::Hash;
 use leyden_bolt::channel::{Htlc, HtlcState, Record, Removal};
 use leyden_bolt::transaction::Side;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// `direction` of an HTLC.
 pub(crate) fn direction(owner: Side) -> u8 {
@@ -163,9 +164,24 @@ impl State {
         if self.stored().rows(&open, &[&dbid, &id, &gone], |_| Ok(())).is_empty() {
             return false;
         }
-        let update = format!("UPDATE channel_htlcs SET payment_key=?, localfailmsg=? WHERE {place}");
-        self.db().exec(&update, &[&end.ok(), &end.err(), &dbid, &id, &gone]);
+        let state = HtlcState::RcvdRemoveHtlc;
+        let htlc = self.channels.get(dbid).and_then(|channel| channel.bolt.htlc(Side::Local, id).cloned());
+        let index = htlc.and_then(|htlc| self.count_htlc(dbid, &Htlc { state, ..htlc }, Index::Updated));
+        let update = format!(
+            "UPDATE channel_htlcs SET hstate=?, payment_key=?, localfailmsg=?, updated_index=? WHERE {place}"
+        );
+        let params: [&dyn rusqlite::types::ToSql; 7] =
+            [&state.number(), &end.ok(), &end.err(), &index.unwrap_or(0), &dbid, &id, &gone];
+        self.db().exec(&update, &params);
         true
+    }
+
+    /// The HTLCs that we offered and that have ended on the chain, by their ids.
+    pub(super) fn settled_htlc_rows(&self, dbid: u64) -> BTreeSet<u64> {
+        let ended =
+            "SELECT channel_htlc_id FROM channel_htlcs WHERE channel_id=? AND direction=1 AND hstate=?";
+        let state = HtlcState::RcvdRemoveHtlc.number();
+        self.stored().rows(ended, &[&dbid, &state], |row| row.get(0)).into_iter().collect()
     }
 
     /// Counts a change of an HTLC (`lightningd/peer_htlcs.c:htlcs_index_inc`).

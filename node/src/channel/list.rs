@@ -15,6 +15,7 @@ use leyden_bolt::channel::{Htlc, HtlcState};
 use leyden_bolt::transaction::{ChannelType, Side};
 use leyden_protocol::message::RpcError;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// `listpeerchannels [id] [short_channel_id] [channel_id]`.
 pub(crate) struct Listpeerchannels {
@@ -172,7 +173,8 @@ impl State {
         let entry = |channel: &LocalChannel| {
             let mut entry = self.new_entry();
             entry.add("peer_id", channel.peer.to_string());
-            entry.add("connected", self.peers.of(&channel.peer, PeerState::Connected).is_some());
+            // Not whether the peer is: whether the two speak about this channel (`channel.c:channel_is_connected`).
+            entry.add("connected", channel.connection.is_some());
             entry.add("state", channel.state.name());
             entry.add("channel_id", channel.channel_id().to_string());
             if let Some(scid) = channel.scid {
@@ -264,7 +266,15 @@ impl State {
         let is_known = |htlc: &&Htlc| htlc.state != HtlcState::RcvdAddHtlc;
         let of = |owner| channel.bolt.htlcs().filter(is_known).filter(move |htlc| htlc.owner == owner);
         let both = of(Side::Remote).chain(of(Side::Local));
-        both.map(|htlc| self.htlc_entry(channel, htlc)).collect()
+        let settled = match channel.state >= ChannelState::FundingSpendSeen {
+            true => self.settled_htlc_rows(channel.dbid),
+            false => BTreeSet::new(),
+        };
+        let entry = |htlc: &Htlc| match htlc.owner == Side::Local && settled.contains(&htlc.id) {
+            true => self.htlc_entry(channel, &Htlc { state: HtlcState::RcvdRemoveHtlc, ..htlc.clone() }),
+            false => self.htlc_entry(channel, htlc),
+        };
+        both.map(entry).collect()
     }
 
     fn htlc_entry(&self, channel: &LocalChannel, htlc: &Htlc) -> Value {

@@ -147,11 +147,12 @@ impl State {
         self.opening_lost_peer(connection, peer);
         for dbid in self.channels.dbids_of(peer) {
             let Some(channel) = self.channels.get_mut(dbid) else { continue };
+            // Unless a newer connection has taken its place, also a channel is cut off about which nothing is left to be said.
+            channel.reestablished &= channel.connection.is_some_and(|other| other != connection);
             if channel.connection != Some(connection) {
                 continue;
             }
             channel.connection = None;
-            channel.reestablished = false;
             channel.bolt.disconnected();
             self.own_channel_changed(dbid);
         }

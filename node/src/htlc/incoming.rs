@@ -163,7 +163,6 @@ impl State {
 
     /// Ends an incoming HTLC, unless it has an end already.
     pub(super) fn remove_incoming(&mut self, key: HtlcKey, removal: Removal) {
-        self.htlcs.asked.remove(&key);
         if self.is_open(key) {
             self.settle_htlc(key.dbid, key.id, removal);
         } else if matches!(removal, Removal::Fulfill(_)) {

@@ -53,7 +53,12 @@ pub(crate) struct Htlcs {
 }
 
 impl Htlcs {
-    /// `status` of an HTLC in `listpeerchannels`.
+    /// An incoming HTLC is gone for good.
+    pub(crate) fn forget(&mut self, key: HtlcKey) {
+        self.asked.remove(&key);
+    }
+
+    /// `status` of an HTLC in `listpeerchannels`: it stays where a plugin has given the verdict, until the HTLC is gone.
     pub(crate) fn status(&self, key: HtlcKey) -> Option<String> {
         let plugin = self.asked.get(&key)?;
         Some(format!("Waiting for the htlc_accepted hook of plugin {plugin}"))

@@ -110,7 +110,10 @@ impl State {
             return;
         }
         match preimage {
-            Some(preimage) => self.htlc_fulfilled(dbid, id, preimage),
+            Some(preimage) => {
+                self.count_fulfilled_out(dbid, id);
+                self.htlc_fulfilled(dbid, id, preimage);
+            }
             None => self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, "timed out"),
         }
     }

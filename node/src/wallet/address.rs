@@ -7,6 +7,7 @@ use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
 use crate::state::State;
 use bitcoin::{Address, Script, ScriptBuf};
+use leyden_protocol::deprecation::Deprecated;
 use leyden_protocol::message::{RpcError, code};
 use leyden_protocol::{Profile, json};
 use serde_json::{Map, Value};
@@ -24,18 +25,33 @@ enum AddressType {
 }
 
 impl AddressType {
-    fn parse(token: Option<&str>, profile: Profile) -> Result<Self, RpcError> {
+    /// What a caller names; `None` if nothing.
+    fn parse(token: Option<&str>, profile: Profile) -> Result<Option<Self>, RpcError> {
         let taproot = profile.has_taproot_addresses();
-        match token.map(json::content) {
-            None if !taproot => Ok(Self::Bech32),
-            None => Ok(Self::P2tr),
-            Some("p2tr") if taproot => Ok(Self::P2tr),
-            Some("bech32") => Ok(Self::Bech32),
-            Some("all") => Ok(Self::All),
-            Some(other) => {
+        let Some(token) = token else { return Ok(None) };
+        let named = match json::content(token) {
+            "p2tr" if taproot => Self::P2tr,
+            "bech32" => Self::Bech32,
+            "all" => Self::All,
+            other => {
                 let kinds = if taproot { "'p2tr', 'bech32', or" } else { "'bech32' or" };
-                Err(invalid(format!("'addresstype' should be {kinds} 'all', not '{other}'")))
+                return Err(invalid(format!("'addresstype' should be {kinds} 'all', not '{other}'")));
             }
+        };
+        Ok(Some(named))
+    }
+
+    /// What a caller gets who names nothing: both addresses, for a while, who wants what is deprecated.
+    fn by_default(node: &mut State, request: &RpcRequest) -> Self {
+        if !node.profile.has_taproot_addresses() {
+            return Self::Bech32;
+        }
+        let both = Deprecated::Range("v25.12".to_owned(), Some("v26.12".to_owned()));
+        let (source, ok) = (request.client.connection.log_source(), node.deprecated_for(&request.client));
+        if node.deprecated_ok(&source, "addresstype.defaultbech32", &both, ok) {
+            Self::All
+        } else {
+            Self::P2tr
         }
     }
 
@@ -51,7 +67,7 @@ impl AddressType {
 
 /// `newaddr [addresstype]`.
 pub(crate) struct Newaddr {
-    kind: AddressType,
+    kind: Option<AddressType>,
 }
 
 impl Command for Newaddr {
@@ -63,12 +79,13 @@ impl Command for Newaddr {
     }
 
     fn run(self, node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {
-        let index = node.new_address(self.kind)?;
+        let kind = self.kind.unwrap_or_else(|| AddressType::by_default(node, request));
+        let index = node.new_address(kind)?;
         let mut result = Map::new();
-        if self.kind != AddressType::P2tr {
+        if kind != AddressType::P2tr {
             result.insert("bech32".to_owned(), Value::from(node.wallet.p2wpkh(index).to_string()));
         }
-        if self.kind != AddressType::Bech32 && node.profile.has_taproot_addresses() {
+        if kind != AddressType::Bech32 && node.profile.has_taproot_addresses() {
             result.insert("p2tr".to_owned(), Value::from(node.wallet.p2tr(index).to_string()));
         }
         node.reply(&request.client, &result);

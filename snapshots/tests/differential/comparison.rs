@@ -69,6 +69,16 @@ impl Comparison {
             let found = divergences(&of(real), &of(embedded));
             // What follows the first is mostly its consequence.
             if found.iter().any(|divergence| !self.is_explained(name, topic, index, divergence)) {
+                let dump = |who: &str, frames: &[(Frame, Value)]| {
+                    let all: Vec<_> = frames.iter().map(|f| serde_json::json!([f.0.text(), f.1])).collect();
+                    std::fs::write(
+                        format!("/tmp/dump/{name}.{}.{who}", topic.replace('/', "_")),
+                        serde_json::to_string_pretty(&all).unwrap(),
+                    )
+                    .unwrap();
+                };
+                dump("real", real);
+                dump("embedded", embedded);
                 return;
             }
         }
@@ -116,7 +126,8 @@ fn streams(name: &str, transcript: &Transcript) -> Streams {
         } else {
             let values = only.values().into_iter().filter(|(frame, value)| noise::counts(frame, value));
             let counted = values.map(|(frame, value)| (frame.clone(), value)).collect();
-            noise::sorted(&of, noise::without_polls(&of, noise::without_orphans(counted)))
+            let counted = noise::without_last_words(noise::without_orphans(counted));
+            noise::sorted(&of, noise::without_polls(&of, counted))
         };
         for (frame, value) in &mut stream {
             noise::without_chance(value);

@@ -42,7 +42,7 @@ const POLLED: [&str; 3] = ["getchaininfo", "getrawblockbyheight", "estimatefees"
 const PEER_STORAGE: [&str; 2] = ["0007", "0009"];
 
 /// What is a race or chance in the scenario, on lightningd as well: transcript, subject, and who runs.
-const RACES: [(&str, &str, &str); 30] = [
+const RACES: [(&str, &str, &str); 32] = [
     ("shelf_of_starts.l1.garbage-at-start", "getmanifest", "the plugin's garbage against the request"),
     (
         "shelf_of_peers.l2.hear-everything",
@@ -62,14 +62,9 @@ const RACES: [(&str, &str, &str); 30] = [
     ),
     ("rpc_caller_gone.l1.holder", "hold", "the scenario tries until the caller is seen to go in time"),
     ("rpc_caller_gone.l1.holder", "release", "the same"),
-    (
-        "htlcs_on_payers_commitment.l2.holder",
-        "htlc_accepted",
-        "a block against the payment, whose expiry counts from it",
-    ),
-    ("htlcs_on_payees_commitment.l2.holder", "htlc_accepted", "the same"),
     ("everything_kept.l2.rpc", "fundpsbt", "lightningd takes coins in an order of chance"),
     ("everything_kept.l2.rpc", "listfunds", "the same"),
+    ("everything_kept.l2.rpc", "listtransactions", "the funding of one channel against the other's"),
     ("forwards_listed.l1.rpc", "listpeerchannels", "HTLCs on their way against the call"),
     ("payment_life.l2.clerk", "notification coin_movement", "one channel's commitment against the other's"),
     ("ways_found.l1.rpc", "listpays", "xpay's cleaning up against the call"),
@@ -78,6 +73,9 @@ const RACES: [(&str, &str, &str); 30] = [
     ("invoice_over_private_channel.l1.rpc", "decode", "an alias of a channel is drawn"),
     ("fee_change.l2.rpc", "listpeerchannels", "HTLCs on their way against the call"),
     ("payments_replayed.l1.rpc", "listpeerchannels", "the same"),
+    ("payments_replayed.l2.rpc", "listpeerchannels", "the same"),
+    ("messages.l1.rude", "shout", "the plugin's answer against its end"),
+    ("payments_replayed.l2.rpc", "getinfo", "the driver waits for the blocks of an embedded node only"),
     ("opened_together.l1.rpc", "listpeerchannels", "the peer's words against the call"),
     ("opened_together.l2.rpc", "listpeerchannels", "the same"),
     ("parts_resumed.l2.watcher", "htlc_accepted", "the node is killed while some are asked about"),
@@ -186,6 +184,16 @@ pub(crate) fn without_orphans(frames: Vec<(Frame, Value)>) -> Vec<(Frame, Value)
     kept
 }
 
+/// Without what a plugin answers last in a run of its node: of a node that is killed it is chance whether it still reads that.
+pub(crate) fn without_last_words(frames: Vec<(Frame, Value)>) -> Vec<(Frame, Value)> {
+    let runs: Vec<usize> = frames.iter().map(|(frame, _)| frame.node_run).collect();
+    let is_last = |index: usize| runs.get(index + 1).is_some_and(|next| *next != runs[index]);
+    let counts = |(index, (frame, _)): &(usize, (Frame, Value))| {
+        frame.direction == Direction::ToPlugin || !is_last(*index)
+    };
+    frames.into_iter().enumerate().filter(counts).map(|(_, frame)| frame).collect()
+}
+
 /// Only the first call of what is polled.
 pub(crate) fn without_polls(topic: &str, mut frames: Vec<(Frame, Value)>) -> Vec<(Frame, Value)> {
     if POLLED.contains(&topic) {
@@ -235,10 +243,11 @@ pub(crate) fn answers(method: &str, values: &[(&Frame, Value)]) -> Vec<(Frame, V
 }
 
 /// Members that are drawn, or a matter of time.
-const DRAWN: [(&str, &str); 17] = [
+const DRAWN: [(&str, &str); 18] = [
     ("local", "an alias of a channel is drawn"),
     ("remote", "an alias of a channel is drawn"),
     ("groupid", "pay and xpay draw it"),
+    ("group_id", "the same"),
     ("raw_message", "has a signature and a time"),
     ("signature", "signs a time"),
     ("blockheight", "a node may not have heard of the last block yet"),
@@ -333,30 +342,41 @@ static IN_TEXTS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"^leyden-\d+$", "leyden-<place in the timeline>"),
         (r"(channel |Channel )[0-9a-f]{64}", "$1<hash>"),
         (" txid [0-9a-f]{64}", " txid <hash>"),
+        // One that has no number: a constant of the test, or the id of a transaction whose lock time is drawn.
+        ("^[0-9a-f]{64}$", "<hash>"),
+        ("Unsent tx discarded [0-9a-f]+", "Unsent tx discarded <tx>"),
         ("cHNidP[0-9A-Za-z+/=]+", "<psbt>"),
     ]
     .map(|(form, alias)| (Regex::new(form).expect("it is a regular expression"), alias))
     .into()
 });
 
-/// Numbers aliases by their first sight in what is left.
+/// Numbers aliases by their first sight in what is left. Ids are those of one run of the node: that the next run draws the same is chance.
 pub(crate) fn renumbered(frames: Vec<(Frame, Value)>) -> Vec<(Frame, Value)> {
-    let (frames, values): (Vec<Frame>, Vec<Value>) = frames.into_iter().unzip();
-    let text = Value::from(values).to_string();
-    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, String, usize), usize> = BTreeMap::new();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let number = |found: &regex::Captures<'_>| {
-        let (word, value) = (found[1].to_owned(), found[2].to_owned());
-        let next = counts.entry(word.clone()).or_default();
-        let number = *seen.entry((word.clone(), value)).or_insert_with(|| {
-            *next += 1;
-            *next
-        });
-        format!("<{word}{number}>")
+    let mut renumber = |frame: &Frame, value: &Value| {
+        let number = |found: &regex::Captures<'_>| {
+            let (word, value) = (found[1].to_owned(), found[2].to_owned());
+            let run = if word.is_empty() { frame.node_run } else { 0 };
+            let next = counts.entry(word.clone()).or_default();
+            let number = *seen.entry((word.clone(), value, run)).or_insert_with(|| {
+                *next += 1;
+                *next
+            });
+            format!("<{word}{number}>")
+        };
+        let text = value.to_string();
+        let text = ALIAS.replace_all(&text, number);
+        serde_json::from_str(&text).expect("aliases have no quotes")
     };
-    let text = ALIAS.replace_all(&text, number);
-    let values: Vec<Value> = serde_json::from_str(&text).expect("aliases have no quotes");
-    frames.into_iter().zip(values).collect()
+    frames
+        .into_iter()
+        .map(|(frame, value)| {
+            let value = renumber(&frame, &value);
+            (frame, value)
+        })
+        .collect()
 }
 
 /// `<hash#3>`, and in a request's id `cln:init#<2>`.

@@ -265,6 +265,31 @@ fn the_opener_changes_the_fee_rate_with_the_first_commitment() {
 }
 
 #[test]
+fn the_opener_changes_the_fee_rate_when_a_channel_is_reestablished() {
+    let mut pair = Pair::balanced(ChannelType::ANCHORS);
+    pair.channel(0).update_fee(2000);
+    pair.disconnect();
+    pair.reconnect();
+    pair.settle();
+    assert_eq!([0, 1].map(|node| pair.channel(node).feerate_per_kw(Side::Local)), [2000; 2]);
+    pair.assert_in_step();
+}
+
+#[test]
+fn the_opener_changes_no_fee_rate_with_a_peer_that_has_not_heard_that_it_is_ready() {
+    let mut pair = Pair::open(request(ChannelType::ANCHORS), [CONFIG; 2]);
+    pair.channel(0).update_fee(2000);
+    pair.disconnect();
+    pair.reconnect();
+    pair.channel(1).send_channel_ready(None);
+    pair.settle();
+    assert_eq!([0, 1].map(|node| pair.channel(node).feerate_per_kw(Side::Local)), [1000; 2]);
+    pair.channel(0).send_channel_ready(None);
+    pair.settle();
+    pair.assert_in_step();
+}
+
+#[test]
 fn fee_rates_that_break_rules_are_refused_in_channelds_words() {
     let mut pair = Pair::balanced(ChannelType::ANCHORS);
     let channel_id = pair.channel(0).channel_id();
