@@ -1,6 +1,7 @@
 //! The state machine of a channel, against itself: two of them, and the messages between them.
 
 mod closing;
+mod feerates;
 mod hostile;
 mod htlcs;
 mod interleavings;
@@ -256,4 +257,16 @@ impl Pair {
             assert_eq!(channel.balance_msat(Side::Local), peer.balance_msat(Side::Remote));
         }
     }
+}
+
+/// Gives a node a message that is not from its peer, and the words with which it is refused.
+fn refusal(pair: &mut Pair, node: usize, message: impl Into<ChannelMessage>) -> ChannelError {
+    let before = pair.channel(node).record();
+    let refused = pair.channel(node).receive(message.into()).expect_err("it breaks a rule");
+    assert_eq!(pair.channel(node).record(), before, "nothing of it is taken over");
+    refused
+}
+
+fn warning(text: &str) -> ChannelError {
+    ChannelError::Warning(text.to_owned())
 }

@@ -1,13 +1,13 @@
-//! HTLCs and fee rates on their way through both commitments, and the words for what breaks a rule.
+//! HTLCs on their way through both commitments, and the words for what breaks a rule.
 
-use super::{CONFIG, Pair, close_script, htlc, preimage, request};
+use super::{CONFIG, Pair, close_script, htlc, preimage, refusal, request, warning};
 use bitcoin::secp256k1::ecdsa::Signature;
 use leyden_bolt::channel::{
     AddHtlcError, Channel, ChannelError, ChannelOutput, OpenRequest, Removal, RemoveHtlcError,
 };
 use leyden_bolt::message::ChannelMessage;
 use leyden_bolt::message::channel::{
-    CommitmentSigned, RevokeAndAck, UpdateAddHtlc, UpdateFailMalformedHtlc, UpdateFee, UpdateFulfillHtlc,
+    CommitmentSigned, RevokeAndAck, UpdateAddHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };
 use leyden_bolt::tlv::TlvStream;
 use leyden_bolt::transaction::{ChannelConfig, ChannelType, Commitment, CommitmentSpec, Side};
@@ -128,18 +128,6 @@ fn extensions_of_an_htlc_arrive_as_they_were_sent() {
     assert_eq!((&received.tlvs, &received.onion), (&add.tlvs, &add.onion));
 }
 
-/// Gives a node a message that is not from its peer, and the words with which it is refused.
-fn refusal(pair: &mut Pair, node: usize, message: impl Into<ChannelMessage>) -> ChannelError {
-    let before = pair.channel(node).record();
-    let refused = pair.channel(node).receive(message.into()).expect_err("it breaks a rule");
-    assert_eq!(pair.channel(node).record(), before, "nothing of it is taken over");
-    refused
-}
-
-fn warning(text: &str) -> ChannelError {
-    ChannelError::Warning(text.to_owned())
-}
-
 fn add_message(channel: &Channel, id: u64, amount_msat: u64) -> UpdateAddHtlc {
     let add = htlc(id, amount_msat);
     UpdateAddHtlc {
@@ -243,71 +231,6 @@ fn nothing_is_said_before_the_channel_is_ready() {
     assert_eq!(pair.channel(0).add_htlc(htlc(1, 1_000_000)), Err(AddHtlcError::Unavailable));
     let add = add_message(pair.channel(1), 0, 1_000_000);
     assert_eq!(refusal(&mut pair, 1, add), warning("WIRE_UPDATE_ADD_HTLC (128) before funding locked"));
-}
-
-#[test]
-fn the_opener_changes_the_fee_rate_with_the_first_commitment() {
-    let mut pair = Pair::balanced(ChannelType::ANCHORS);
-    pair.channel(0).update_fee(2000);
-    pair.settle();
-    assert_eq!(pair.channel(0).feerate_per_kw(Side::Local), 1000, "not of its own accord");
-    pair.add(0, htlc(1, 10_000_000));
-    for side in Side::BOTH {
-        assert_eq!(
-            (pair.channel(0).feerate_per_kw(side), pair.channel(1).feerate_per_kw(side)),
-            (2000, 2000)
-        );
-    }
-    pair.channel(0).update_fee(500);
-    pair.settle();
-    assert_eq!(pair.channel(1).feerate_per_kw(Side::Local), 500, "then at once");
-    pair.assert_in_step();
-}
-
-#[test]
-fn the_opener_changes_the_fee_rate_when_a_channel_is_reestablished() {
-    let mut pair = Pair::balanced(ChannelType::ANCHORS);
-    pair.channel(0).update_fee(2000);
-    pair.disconnect();
-    pair.reconnect();
-    pair.settle();
-    assert_eq!([0, 1].map(|node| pair.channel(node).feerate_per_kw(Side::Local)), [2000; 2]);
-    pair.assert_in_step();
-}
-
-#[test]
-fn the_opener_changes_no_fee_rate_with_a_peer_that_has_not_heard_that_it_is_ready() {
-    let mut pair = Pair::open(request(ChannelType::ANCHORS), [CONFIG; 2]);
-    pair.channel(0).update_fee(2000);
-    pair.disconnect();
-    pair.reconnect();
-    pair.channel(1).send_channel_ready(None);
-    pair.settle();
-    assert_eq!([0, 1].map(|node| pair.channel(node).feerate_per_kw(Side::Local)), [1000; 2]);
-    pair.channel(0).send_channel_ready(None);
-    pair.settle();
-    pair.assert_in_step();
-}
-
-#[test]
-fn fee_rates_that_break_rules_are_refused_in_channelds_words() {
-    let mut pair = Pair::balanced(ChannelType::ANCHORS);
-    let channel_id = pair.channel(0).channel_id();
-    let fee = |feerate_per_kw| UpdateFee { channel_id, feerate_per_kw, tlvs: TlvStream::new() };
-    assert_eq!(refusal(&mut pair, 0, fee(2000)), warning("update_fee from non-opener?"));
-    assert_eq!(refusal(&mut pair, 1, fee(4_000_000)), warning("update_fee 4000000 unaffordable"));
-    pair.channel(1).set_feerate_range(2000, 3000);
-    assert_eq!(
-        refusal(&mut pair, 1, fee(999)),
-        warning("update_fee 999 outside range 2000-3000 (currently 1000)")
-    );
-    assert_eq!(
-        refusal(&mut pair, 1, fee(3001)),
-        warning("update_fee 3001 outside range 2000-3000 (currently 1000)")
-    );
-    for feerate in [1000, 1999, 2000, 3000] {
-        pair.channel(1).receive(fee(feerate).into()).unwrap_or_else(|error| panic!("{feerate}: {error}"));
-    }
 }
 
 #[test]
