@@ -128,7 +128,10 @@ async fn a_channel_is_taken_up_again_in_each_of_its_states() {
     pair.both_are("CHANNELD_NORMAL").await;
     for (was, mut is) in [(before.0, pair.l1.channel().await), (before.1, pair.l2.channel().await)] {
         // The two may not have said yet where they left off, or may have told each other more.
-        for member in ["reestablished", "status", "updates"] {
+        let said = ["reestablished", "status", "updates"];
+        // And the opener brings the fee rate up to date.
+        let paid = ["feerate", "last_tx_fee_msat", "scratch_txid", "spendable_msat", "receivable_msat"];
+        for member in said.into_iter().chain(paid) {
             is[member] = was[member].clone();
         }
         assert_eq!(was, is);

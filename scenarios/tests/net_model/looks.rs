@@ -11,6 +11,25 @@ use super::stage::{Stage, is_over, list, preimage, text};
 const AT_REST: [&str; 2] = ["SENT_ADD_ACK_REVOCATION", "RCVD_ADD_ACK_REVOCATION"];
 
 impl Stage<'_> {
+    /// The channel of two nodes that is in use.
+    pub(super) async fn channel(&self, node: &Node, peer: &Node) -> Result<Value> {
+        let listed = node.rpc("listpeerchannels", json!([peer.id()])).await?;
+        let found = list(&listed["channels"]).iter().find(|channel| !is_over(channel)).cloned();
+        let doing = || format!("the channel of {} with {}", node.name(), peer.name());
+        found.ok_or_else(|| Error::node(doing()).expected("one in use").came(listed.to_string()))
+    }
+
+    /// The short channel id of a channel, also if its node crashes before it has said it: a commit of its own may have come first.
+    pub(super) async fn scid(&mut self, node: &Node, peer: &Node) -> Result<Value> {
+        loop {
+            match self.channel(node, peer).await {
+                Ok(mut channel) => return Ok(channel["short_channel_id"].take()),
+                Err(error) if !self.tend().await? => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Waits until this is what a node says of its channels, payments, invoices and forwards.
     pub(crate) async fn sees(&mut self, node: &Node, expected: &[&str]) -> Result {
         let deadline = Deadline::after(self.patience);

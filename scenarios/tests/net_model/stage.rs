@@ -126,7 +126,7 @@ impl<'a> Stage<'a> {
         let (hash, secret) = (self.hash(payment), self.invoices[&payment]["payment_secret"].clone());
         let (mut hops, mut amount_msat, mut delay) = (Vec::new(), amount.to_msat() / parts, 100);
         for pair in along.windows(2).rev() {
-            let channel = self.channel(pair[0], pair[1]).await?["short_channel_id"].take();
+            let channel = self.scid(pair[0], pair[1]).await?;
             hops.insert(
                 0,
                 json!({"id": pair[1].id(), "channel": channel, "amount_msat": amount_msat, "delay": delay}),
@@ -362,14 +362,6 @@ impl<'a> Stage<'a> {
     pub(super) fn peer(&self, channel: &Value) -> Node {
         let found = self.nodes.iter().find(|node| channel["peer_id"] == node.id());
         found.expect("peers are nodes of the net").clone()
-    }
-
-    /// The channel of two nodes that is in use.
-    pub(super) async fn channel(&self, node: &Node, peer: &Node) -> Result<Value> {
-        let listed = node.rpc("listpeerchannels", json!([peer.id()])).await?;
-        let found = list(&listed["channels"]).iter().find(|channel| !is_over(channel)).cloned();
-        let doing = || format!("the channel of {} with {}", node.name(), peer.name());
-        found.ok_or_else(|| Error::node(doing()).expected("one in use").came(listed.to_string()))
     }
 
     pub(super) fn spent(&mut self, node: &Node, fee_sat: u64) {

@@ -31,6 +31,10 @@ fn main() -> ExitCode {
     if arguments.list {
         return conclusion.exit_code();
     }
+    if conclusion.num_passed + conclusion.num_failed == 0 {
+        complain("no scenario is called so; `cargo leyden diff` without a name plays all of them");
+        return ExitCode::FAILURE;
+    }
     summary.print();
     let stale = summary.stale();
     for Difference { transcript, frame, field, .. } in &stale {
