@@ -251,7 +251,7 @@ impl MockGuard {
         async move {
             let params = json!({"subcommand": "stop", "plugin": self.path});
             let stopped = self.node.rpc_at("plugin", params, at).await;
-            self.is_verified();
+            self.mark_verified();
             // What did not come tells more than a plugin that would not stop.
             self.node.noted(verify(self.node.name(), &self.mock, self.at).await)?;
             stopped.map(drop)
@@ -259,7 +259,7 @@ impl MockGuard {
     }
 
     /// The end of the net need not check it.
-    fn is_verified(&self) {
+    fn mark_verified(&self) {
         let mut mounted = self.node.0.mounted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_this = |one: &&mut Mounted| one.at == self.at && one.mock.name() == self.mock.name();
         if let Some(this) = mounted.iter_mut().rev().find(is_this) {
