@@ -243,7 +243,7 @@ pub(crate) fn answers(method: &str, values: &[(&Frame, Value)]) -> Vec<(Frame, V
 }
 
 /// Members that are drawn, or a matter of time.
-const DRAWN: [(&str, &str); 18] = [
+const DRAWN: [(&str, &str); 19] = [
     ("local", "an alias of a channel is drawn"),
     ("remote", "an alias of a channel is drawn"),
     ("groupid", "pay and xpay draw it"),
@@ -251,6 +251,7 @@ const DRAWN: [(&str, &str); 18] = [
     ("raw_message", "has a signature and a time"),
     ("signature", "signs a time"),
     ("blockheight", "a node may not have heard of the last block yet"),
+    ("cltv_expiry_relative", "counts from it, and a node that starts reads it while it asks again"),
     ("port", "is the system's choice"),
     ("updated_index", "counts the changes of all payments, whose order is a matter of time"),
     ("vout", "where change stands in a transaction is drawn"),
