@@ -69,16 +69,6 @@ impl Comparison {
             let found = divergences(&of(real), &of(embedded));
             // What follows the first is mostly its consequence.
             if found.iter().any(|divergence| !self.is_explained(name, topic, index, divergence)) {
-                let dump = |who: &str, frames: &[(Frame, Value)]| {
-                    let all: Vec<_> = frames.iter().map(|f| serde_json::json!([f.0.text(), f.1])).collect();
-                    std::fs::write(
-                        format!("/tmp/dump/{name}.{}.{who}", topic.replace('/', "_")),
-                        serde_json::to_string_pretty(&all).unwrap(),
-                    )
-                    .unwrap();
-                };
-                dump("real", real);
-                dump("embedded", embedded);
                 return;
             }
         }
