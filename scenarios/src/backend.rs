@@ -164,6 +164,7 @@ pub(crate) fn backend_answers_badly() -> Scenario {
 
 async fn answer_badly(net: &Net) -> Result {
     let [l1] = net.nodes();
+    l1.rpc("waitblockheight", json!([101])).await?;
     l1.stop().await?;
     for (method, answer, words) in BAD_ANSWERS {
         let answer: Value = serde_json::from_str(answer)?;
@@ -206,6 +207,7 @@ fn leave_one_out(call: &Call) -> Reply {
 
 async fn leave_out_each(net: &Net) -> Result {
     let [l1] = net.nodes();
+    l1.rpc("waitblockheight", json!([101])).await?;
     l1.stop().await?;
     for method in METHODS {
         let came = last_words(&l1).await;
