@@ -345,12 +345,12 @@ async fn live_on(net: &Net) -> Result {
     let (closing, killed) = tokio::join!(closing, shutting_down);
     killed?;
     closing.expect_err("the node has died over it");
-    // A channel that is shutting down takes no HTLC, not even one that waits: the plugin is not asked again.
-    let failed = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await.expect_err("it is failed");
-    assert!(failed.to_string().contains("WIRE_PERMANENT_CHANNEL_FAILURE"), "{failed}");
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
         node.wait_for_channel_state(other, "CLOSINGD_COMPLETE").await?;
     }
+    // A channel that is shutting down takes no HTLC, not even one that waits: the plugin is not asked again.
+    let failed = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await.expect_err("it is failed");
+    assert!(failed.to_string().contains("WIRE_PERMANENT_CHANNEL_FAILURE"), "{failed}");
     kill_both(net, [&l1, &l2]).await?;
     net.bitcoind().generate_block(1).wait_for_mempool(1).await?;
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
