@@ -6,7 +6,7 @@ use leyden::mock::{Clause, Hook};
 use leyden::{Call, Filter, Mock, Net, Reply, Result};
 use serde_json::json;
 
-use crate::heard::heard;
+use crate::heard::{answered, heard};
 use crate::scenario::Scenario;
 
 fn echo() -> Mock {
@@ -206,6 +206,8 @@ async fn answer_badly(net: &Net) -> Result {
     ends("Plugin returned an invalid response to the peer_connected hook").await?;
     l1.start().await?;
     l2.connect(&l1).await?;
+    // In each life the manifest, init, and an answer to one hook.
+    answered(net, "l1", "bad", 9).await?;
     l2.rpc("sendcustommsg", json!([l1.id(), "8001"])).await?;
     ends("Plugin returned an invalid response to the custommsg hook").await?;
     Ok(())
