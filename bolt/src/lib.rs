@@ -11,7 +11,7 @@
 //! | [`tlv`], [`integer`] | type-length-value streams and the integers they are made of | BOLT 1 |
 //! | [`gossip`] | the graph of channels and nodes, and routes through it | BOLT 7 |
 //! | [`features`] | feature bits, their names, and the sets that lightningd offers | BOLT 9 |
-//! | [`onion`] | the onion of a payment, its payloads, and the one of a failure | BOLT 4 |
+//! | [`onion`] | the onion of a payment, its payloads, the one of a failure, onion messages along blinded paths | BOLT 4 |
 //! | [`keys`] | node key and wallet addresses, derived from `hsm_secret` as lightningd derives them | hsmd |
 //! | [`recovery`] | the secret of a lost node, as people write it down | BIP 39, BIP 93 |
 //! | [`channel_keys`] | the keys of one channel, derived from `hsm_secret` as lightningd derives them | hsmd |

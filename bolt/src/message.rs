@@ -1,9 +1,9 @@
 //! Wire messages. Those that every connection needs (BOLT 1) are [`Message`]; all others stay as they came, and can be read as a
-//! [`ChannelMessage`] (BOLT 2) or a [`GossipMessage`] (BOLT 7).
+//! [`ChannelMessage`] (BOLT 2), a [`GossipMessage`] (BOLT 7) or an [`OnionMessage`] (BOLT 4).
 
 pub mod channel;
 mod define;
-mod field;
+pub(crate) mod field;
 pub mod gossip;
 
 pub use channel::ChannelMessage;
@@ -12,6 +12,7 @@ pub use gossip::GossipMessage;
 
 use crate::channel_id::ChannelId;
 use crate::features::Features;
+use crate::onion::OnionMessage;
 use crate::tlv::{TlvError, TlvStream};
 use bitcoin::constants::ChainHash;
 use field::{Field, Fields};
@@ -205,7 +206,7 @@ impl Message {
         (num_pong_bytes < NO_PONG).then(|| Self::Pong { ignored: vec![0; num_pong_bytes.into()] })
     }
 
-    /// The name in the BOLTs of a type that is known here, of channels and gossip too, such as `commitment_signed`.
+    /// The name in the BOLTs of a type that is known here, of channels, gossip and onions too, such as `commitment_signed`.
     pub fn name_of(msg_type: u16) -> Option<&'static str> {
         let basic = match msg_type {
             msg_type::WARNING => "warning",
@@ -213,6 +214,7 @@ impl Message {
             msg_type::ERROR => "error",
             msg_type::PING => "ping",
             msg_type::PONG => "pong",
+            OnionMessage::TYPE => OnionMessage::NAME,
             _ => return ChannelMessage::name_of(msg_type).or_else(|| GossipMessage::name_of(msg_type)),
         };
         Some(basic)

@@ -30,6 +30,7 @@ pub use error::{NoiseError, Part};
 
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use cipher::TAG;
+pub(crate) use cipher::{open, seal};
 use handshake::{ACT_ONE, ACT_THREE, ACT_TWO, ActOneSent, ActTwoSent, Ciphers, Listening};
 use std::{fmt, mem};
 

@@ -4,6 +4,7 @@
 
 use leyden_bolt::Message;
 use leyden_bolt::message::{ChannelMessage, GossipMessage};
+use leyden_bolt::onion::OnionMessage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,5 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Some(Ok(message)) = GossipMessage::decode(msg_type, &payload) {
         assert_eq!(message.encode(), bytes);
+    }
+    if let Ok(message) = OnionMessage::decode(&payload) {
+        assert!(payload.starts_with(&message.encode()[2..]));
     }
 });

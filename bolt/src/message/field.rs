@@ -20,7 +20,7 @@ pub(crate) struct Fields<'a> {
 }
 
 /// A type that messages are made of.
-pub(super) trait Field: Sized {
+pub(crate) trait Field: Sized {
     /// Takes the value from the front of `fields`; `name` is for complaints.
     fn read(fields: &mut Fields<'_>, name: &'static str) -> Result<Self, MessageError>;
     /// Appends the value.
@@ -28,11 +28,11 @@ pub(super) trait Field: Sized {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(message: &'static str, rest: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'static str, rest: &'a [u8]) -> Self {
         Self { message, rest }
     }
 
-    pub(super) fn bytes(&mut self, field: &'static str, expected: usize) -> Result<&'a [u8], MessageError> {
+    pub(crate) fn bytes(&mut self, field: &'static str, expected: usize) -> Result<&'a [u8], MessageError> {
         let Some((bytes, rest)) = self.rest.split_at_checked(expected) else {
             return Err(MessageError::Truncated {
                 message: self.message,
@@ -45,17 +45,22 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn read<T: Field>(&mut self, field: &'static str) -> Result<T, MessageError> {
+    pub(crate) fn read<T: Field>(&mut self, field: &'static str) -> Result<T, MessageError> {
         T::read(self, field)
     }
 
+    /// The first byte of what is left.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     /// Everything that is left.
-    pub(super) fn rest(&mut self) -> &'a [u8] {
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
 
     /// Everything that is left, as an extension in which `known` are the even types that mean something.
-    pub(super) fn tlvs(&mut self, known: &[u64]) -> Result<TlvStream, MessageError> {
+    pub(crate) fn tlvs(&mut self, known: &[u64]) -> Result<TlvStream, MessageError> {
         let message = self.message;
         let explain = |error| MessageError::Tlvs { message, error };
         let tlvs = TlvStream::decode(self.rest()).map_err(explain)?;
@@ -65,6 +70,20 @@ impl<'a> Fields<'a> {
 
     fn invalid(&self, field: &'static str, why: &dyn fmt::Display) -> MessageError {
         MessageError::Invalid { message: self.message, field, why: why.to_string() }
+    }
+}
+
+/// Reads a value that fills `bytes`: a record of `message`, say.
+pub(crate) fn read_whole<T: Field>(
+    message: &'static str,
+    field: &'static str,
+    bytes: &[u8],
+) -> Result<T, MessageError> {
+    let mut fields = Fields::new(message, bytes);
+    let value = fields.read(field)?;
+    match fields.rest() {
+        [] => Ok(value),
+        more => Err(fields.invalid(field, &format_args!("{} bytes too many", more.len()))),
     }
 }
 

@@ -10,15 +10,15 @@ pub(super) const TAG: usize = 16;
 /// A key is replaced after this many uses (BOLT 8, "Lightning Message Key Rotation").
 const USES_PER_KEY: u64 = 1000;
 
-/// `encryptWithAD` of BOLT 8: the sealed text is [`TAG`] bytes longer than `plain`.
-pub(super) fn seal(key: &[u8; 32], nonce: u64, associated: &[u8], plain: &[u8]) -> Vec<u8> {
+/// `encryptWithAD` of BOLT 8, and with nonce 0 what seals data of BOLT 4: the sealed text is [`TAG`] bytes longer than `plain`.
+pub(crate) fn seal(key: &[u8; 32], nonce: u64, associated: &[u8], plain: &[u8]) -> Vec<u8> {
     ChaCha20Poly1305::new(key.into())
         .encrypt(&wire_nonce(nonce), Payload { msg: plain, aad: associated })
         .expect("a Lightning message is far below the limit of ChaCha20-Poly1305")
 }
 
 /// `decryptWithAD` of BOLT 8: `None` if key, nonce, associated data or text are not those that were sealed.
-pub(super) fn open(key: &[u8; 32], nonce: u64, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn open(key: &[u8; 32], nonce: u64, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     ChaCha20Poly1305::new(key.into())
         .decrypt(&wire_nonce(nonce), Payload { msg: sealed, aad: associated })
         .ok()

@@ -29,9 +29,16 @@ pub struct Hop {
     pub payload: Vec<u8>,
 }
 
-/// A packet of any length, 1366 bytes in an HTLC.
+/// A packet of any length, 1366 bytes in an HTLC and in most onion messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OnionPacket(Vec<u8>);
+
+/// What a packet is made of.
+struct Parts<'a> {
+    ephemeral: PublicKey,
+    payloads: &'a [u8],
+    hmac: &'a [u8; HMAC_LENGTH],
+}
 
 /// A layer that was peeled off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,13 +73,13 @@ pub enum CreateError {
 /// Why a packet cannot be peeled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PeelError {
-    /// The first byte is not 0, or the packet too short to be one.
+    /// The first byte is not 0.
     #[error("expected an onion of version 0")]
     Version,
-    /// The ephemeral key is no point.
+    /// The ephemeral key is no point, or cut off.
     #[error("the ephemeral key of the onion is no point of the curve")]
     Key,
-    /// The packet was not made for this node, or for this payment.
+    /// The packet was not made for this node, or for this payment, or has no MAC.
     #[error("the onion is not for this node, or not for this payment")]
     Hmac,
     /// The payload's length is none, or reaches behind the packet.
@@ -98,7 +105,7 @@ impl OnionPacket {
         length: usize,
     ) -> Result<(Self, Vec<OnionSecret>), CreateError> {
         let Some((_, before_last)) = hops.split_last() else { return Err(CreateError::NoHops) };
-        let got = hops.iter().map(|hop| hop.payload.len() + HMAC_LENGTH).sum();
+        let got = Self::room_for(hops);
         if got > length {
             return Err(CreateError::TooLong { room: length, got });
         }
@@ -150,15 +157,10 @@ impl OnionPacket {
         associated_data: &[u8],
         payload_end: impl FnOnce(&[u8]) -> Option<usize>,
     ) -> Result<Peeled, PeelError> {
-        let length = self.0.len().checked_sub(FRAME_LENGTH).ok_or(PeelError::Version)?;
-        if self.0[0] != VERSION {
-            return Err(PeelError::Version);
-        }
-        let (head, rest) = self.0.split_at(HEAD_LENGTH);
-        let (payloads, hmac) = rest.split_at(length);
-        let ephemeral = PublicKey::from_slice(&head[1..]).map_err(|_| PeelError::Key)?;
+        let Parts { ephemeral, payloads, hmac } = self.parts()?;
+        let length = payloads.len();
         let shared_secret = OnionSecret::new(&ephemeral, node_key);
-        if hmac_sha256(&shared_secret.key("mu"), &[payloads, associated_data]) != hmac {
+        if hmac_sha256(&shared_secret.key("mu"), &[payloads, associated_data]) != *hmac {
             return Err(PeelError::Hmac);
         }
         // The zeros behind become what the next node gets at its end.
@@ -174,6 +176,31 @@ impl OnionPacket {
         let next = Self([&[VERSION][..], &next, &rest[..length], next_hmac].concat());
         let is_last = next_hmac == [0; HMAC_LENGTH];
         Ok(Peeled { payload: payload.to_vec(), shared_secret, next, is_last })
+    }
+
+    /// What the origin shares with the node whose key is `node_key`, if the packet is for that.
+    ///
+    /// # Errors
+    ///
+    /// If it is no packet.
+    pub fn shared_secret(&self, node_key: &SecretKey) -> Result<OnionSecret, PeelError> {
+        self.parts().map(|parts| OnionSecret::new(&parts.ephemeral, node_key))
+    }
+
+    fn parts(&self) -> Result<Parts<'_>, PeelError> {
+        if self.0.first().is_some_and(|version| *version != VERSION) {
+            return Err(PeelError::Version);
+        }
+        let head = self.0.split_at_checked(HEAD_LENGTH);
+        let head = head.and_then(|(head, rest)| Some((PublicKey::from_slice(&head[1..]).ok()?, rest)));
+        let (ephemeral, rest) = head.ok_or(PeelError::Key)?;
+        let (payloads, hmac) = rest.split_last_chunk().ok_or(PeelError::Hmac)?;
+        Ok(Parts { ephemeral, payloads, hmac })
+    }
+
+    /// How long the payloads of some hops are together at least.
+    pub(super) fn room_for(hops: &[Hop]) -> usize {
+        hops.iter().map(|hop| hop.payload.len() + HMAC_LENGTH).sum()
     }
 
     /// The packet as it goes over the wire.

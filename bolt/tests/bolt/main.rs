@@ -15,6 +15,7 @@ mod keys;
 mod messages;
 mod noise;
 mod noise_vectors;
+mod onion_messages;
 mod onions;
 mod routes;
 mod shachain;
