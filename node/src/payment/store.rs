@@ -302,10 +302,13 @@ impl State {
         self.end_payment(payment, Status::Failed);
         let (failure, detail) = (why.ok().map(|(failure, _)| failure), why.ok().map(|(_, detail)| detail));
         let channel = failure.and_then(|failure| failure.erring_channel);
-        let row: [&dyn ToSql; 12] = [
-            &payment.status.stored(),
-            &payment.completed_at,
-            &payment.updated_index,
+        let row: [&dyn ToSql; 4] =
+            [&payment.status.stored(), &payment.completed_at, &payment.updated_index, &payment.created_index];
+        let update = "UPDATE payments SET status = ?, completed_at = ?, updated_index = ?, path_secrets = NULL, route_nodes = NULL, \
+                      route_channels = NULL WHERE id = ?;";
+        self.db().exec(update, &row);
+        let key = &payment.sent.key;
+        let row: [&dyn ToSql; 10] = [
             &why.err(),
             &is_final,
             &failure.map_or(-1, |failure| i64::from(failure.erring_index)),
@@ -314,11 +317,12 @@ impl State {
             &channel.map(|(channel, _)| channel.to_u64().cast_signed()),
             &channel.map(|(_, direction)| direction),
             &detail,
-            &payment.created_index,
+            &key.payment_hash.as_slice(),
+            &key.partid.cast_signed(),
         ];
-        let update = "UPDATE payments SET status = ?, completed_at = ?, updated_index = ?, path_secrets = NULL, route_nodes = NULL, \
-                      route_channels = NULL, failonionreply = ?, faildestperm = ?, failindex = ?, failcode = ?, failnode = ?, \
-                      failscid = ?, faildirection = ?, faildetail = ? WHERE id = ?;";
+        // As in lightningd, earlier attempts forget for what they failed (`wallet_payment_set_failinfo`).
+        let update = "UPDATE payments SET failonionreply = ?, faildestperm = ?, failindex = ?, failcode = ?, failnode = ?, \
+                      failscid = ?, faildirection = ?, faildetail = ? WHERE payment_hash = ? AND partid = ?;";
         self.db().exec(update, &row);
     }
 
