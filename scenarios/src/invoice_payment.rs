@@ -4,7 +4,7 @@ use leyden::{Mock, Net, Node, Reply, Result};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
-use crate::payments::{fail, route};
+use crate::payments::{fail, failure, route};
 use crate::scenario::Scenario;
 
 const REJECTED: &str = "WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS";
@@ -38,7 +38,7 @@ async fn judge(net: &Net) -> Result {
         let later = Mock::hook("invoice_payment").expect(0).named("later");
         let (judge, later) = (l2.mount_scoped(judge).await?, l2.mount_scoped(later).await?);
         send(&l1, &there, &invoice, json!({})).await?;
-        let failed = waited(&l1, &invoice, json!({})).await.expect_err("it is refused");
+        let failed = failed(&l1, &invoice).await?;
         assert_eq!(failed.code(), code, "{answer}: {failed}");
         assert!(failed.headline().contains(name), "{answer}: {failed}");
         judge.finish().await?;
@@ -110,14 +110,14 @@ async fn pay_in_parts(net: &Net) -> Result {
     ] {
         let wrong = json!({"payment_hash": second["payment_hash"], "payment_secret": secret});
         send(&l1, route, &wrong, json!({})).await?;
-        let failed = waited(&l1, &wrong, json!({})).await.expect_err(what);
+        let failed = failed(&l1, &wrong).await?;
         assert!(failed.headline().contains(REJECTED), "{what}: {failed}");
     }
     // Too late by the receiver's clock of blocks.
     let mut late = small;
     late[0]["delay"] = json!(1);
     send(&l1, &late, &second, json!({})).await?;
-    let failed = waited(&l1, &second, json!({})).await.expect_err("its HTLC ends too soon");
+    let failed = failed(&l1, &second).await?;
     assert!(failed.headline().contains(REJECTED), "{failed}");
     assert_eq!(listed(&l2, "wrong").await?["status"], "unpaid");
     l2.wait_for_htlcs().await?;
@@ -186,6 +186,10 @@ async fn waited(from: &Node, invoice: &Value, more: Value) -> Result<Value> {
         params[name] = value.clone();
     }
     from.rpc("waitsendpay", params).await
+}
+
+async fn failed(from: &Node, invoice: &Value) -> Result<leyden::Error> {
+    failure(from, invoice["payment_hash"].as_str().unwrap_or_default()).await
 }
 
 async fn listed(node: &Node, label: &str) -> Result<Value> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::channels::reaches;
 use crate::heard::{heard, mentions};
-use crate::payments::{PAYMENT_HASH, PREIMAGE, route, send};
+use crate::payments::{PAYMENT_HASH, PREIMAGE, failure, route, send};
 use crate::scenario::Scenario;
 
 /// The longest that either side's own outputs are delayed (`watchtime-blocks`).
@@ -173,7 +173,7 @@ async fn claim_and_time_out(net: &Net, payer_closes: bool) -> Result {
     net.generate_block(u32::try_from(expiry - height).unwrap_or_default()).await?;
     mine_htlcs(net, &commitment, 0).await?;
     net.generate_block(TO_SELF_DELAY).await?;
-    let failed = l1.rpc("waitsendpay", json!([lost])).await.expect_err("it has timed out");
+    let failed = failure(&l1, &lost).await?;
     assert_eq!(failed.code(), 204, "{failed}");
     // The chain says it again to a node that has just started; plugins are not told again.
     l1.stop().await?;

@@ -3,8 +3,8 @@
 use leyden::{Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
-use crate::heard::{heard, mentions};
-use crate::payments::{PAYMENT_HASH, route};
+use crate::heard::{heard, heard_with, mentions};
+use crate::payments::{PAYMENT_HASH, failure, route};
 use crate::scenario::Scenario;
 
 /// Hears how payments end.
@@ -118,7 +118,7 @@ async fn send_in_parts(l1: &Node, l2: &Node) -> Result {
 }
 
 pub(crate) fn ready_onion() -> Scenario {
-    let net = || Net::line(["l1", "l2"]);
+    let net = || Net::line(["l1", "l2"]).mount("l1", clerk());
     let shows = "an onion that a client made: its payload reaches the other node's plugin, and its failure comes back as it is";
     Scenario::new(shows, net, |net| Box::pin(send_onion(net))).golden("l2", "receiver")
 }
@@ -151,17 +151,23 @@ async fn send_onion(net: &Net) -> Result {
     let unknown = json!(PAYMENT_HASH);
     let made = onion(&unknown).await?;
     l1.rpc("sendonion", json!([made["onion"], first, unknown])).await?;
-    let error = l1.rpc("waitsendpay", json!([unknown])).await.expect_err("nobody knows it");
+    let error = failure(&l1, PAYMENT_HASH).await?;
     assert_eq!((error.code(), error.headline().contains("Malformed error reply")), (202, true), "{error}");
     let made = onion(&unknown).await?;
     let params = json!({
         "onion": made["onion"], "first_hop": first, "payment_hash": unknown, "shared_secrets": made["shared_secrets"],
     });
     l1.rpc("sendonion", params).await?;
-    let failed = refused(&l1, "waitsendpay", json!([unknown])).await;
     // The node knows no route, and so not that it was the last who failed.
     let text = "failed: WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS (reply from remote)";
-    assert_refused(failed, 204, text);
+    let is_one = move |params: &Value| {
+        let told = &params["sendpay_failure"];
+        told["code"] == 204 && told["message"].as_str().is_some_and(|message| message.contains(text))
+    };
+    heard_with(net, "l1", "clerk", "sendpay_failure", 1, is_one).await?;
+    // Without a node there is nothing to keep for who asks later.
+    let failed = failure(&l1, PAYMENT_HASH).await?;
+    assert_eq!((failed.code(), failed.headline().contains("Payment failure reason unknown")), (209, true));
     receiver.finish().await
 }
 

@@ -4,7 +4,7 @@ use leyden::{Call, Hook, Mock, Net, Node, Reply, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
-use crate::payments::{PAYMENT_HASH, PREIMAGE, route, send};
+use crate::payments::{PAYMENT_HASH, PREIMAGE, fail, failure, route, send};
 use crate::scenario::Scenario;
 
 /// The hash of a payment that is not taken.
@@ -33,9 +33,7 @@ async fn keep(net: &Net) -> Result {
     send(&[&l1, &l2], 20_000_000, "received").await?;
     send(&[&l2, &l3], 10_000_000, "sent").await?;
     let there = route(&[&l2, &l3], 1_000_000).await?;
-    let unknown = json!({"route": there, "payment_hash": REFUSED_HASH, "payment_secret": NO_SECRET});
-    l2.rpc("sendpay", unknown).await?;
-    l2.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("nobody has such an invoice");
+    fail(&l2, &there, REFUSED_HASH).await?;
     for node in [&l1, &l2, &l3] {
         node.wait_for_htlcs().await?;
     }
@@ -204,9 +202,7 @@ async fn resume(net: &Net) -> Result {
     net.connect(&l1, &l2).await?;
     let paid = l1.rpc("waitsendpay", json!([PAYMENT_HASH])).await?;
     assert_eq!((&paid["payment_preimage"], &paid["status"]), (&json!(PREIMAGE), &json!("complete")));
-    // Who is told at once reads another status than who asks later.
-    l1.wait_for_htlcs().await?;
-    let failed = l1.rpc("waitsendpay", json!([REFUSED_HASH])).await.expect_err("it was refused");
+    let failed = failure(&l1, REFUSED_HASH).await?;
     assert_eq!(failed.code(), 203, "{failed}");
     // The same again, from the table.
     l1.kill().await?;

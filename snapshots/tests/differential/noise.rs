@@ -243,12 +243,14 @@ pub(crate) fn answers(method: &str, values: &[(&Frame, Value)]) -> Vec<(Frame, V
 }
 
 /// Members that are drawn, or a matter of time.
-const DRAWN: [(&str, &str); 19] = [
+const DRAWN: [(&str, &str); 21] = [
     ("local", "an alias of a channel is drawn"),
     ("remote", "an alias of a channel is drawn"),
     ("groupid", "pay and xpay draw it"),
     ("group_id", "the same"),
     ("raw_message", "has a signature and a time"),
+    ("onionreply", "is encrypted to an onion whose session key is drawn"),
+    ("erroronion", "the same"),
     ("signature", "signs a time"),
     ("blockheight", "a node may not have heard of the last block yet"),
     ("cltv_expiry_relative", "counts from it, and a node that starts reads it while it asks again"),
