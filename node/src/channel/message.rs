@@ -115,7 +115,8 @@ impl State {
         self.send_message(connection, &Message::Error { channel_id, data: text.as_bytes().to_vec() });
     }
 
-    fn send_warning(&mut self, connection: ConnectionId, channel_id: ChannelId, text: &str) {
+    /// Tells a peer what is wrong. The connection stays.
+    pub(crate) fn send_warning(&mut self, connection: ConnectionId, channel_id: ChannelId, text: &str) {
         self.send_message(connection, &Message::Warning { channel_id, data: text.as_bytes().to_vec() });
     }
 

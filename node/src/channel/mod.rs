@@ -272,9 +272,13 @@ impl Channels {
 
     /// By where it was funded, or by either alias.
     pub(crate) fn by_scid(&self, scid: ShortChannelId) -> Option<&LocalChannel> {
-        let named = |channel: &&LocalChannel| [channel.scid, Some(channel.alias_local)].contains(&Some(scid));
         let aliased = |channel: &&LocalChannel| channel.alias_remote == Some(scid);
-        self.iter().find(named).or_else(|| self.iter().find(aliased))
+        self.by_own_scid(scid).or_else(|| self.iter().find(aliased))
+    }
+
+    /// By where it was funded, or by the alias that we gave it.
+    pub(crate) fn by_own_scid(&self, scid: ShortChannelId) -> Option<&LocalChannel> {
+        self.iter().find(|channel| [channel.scid, Some(channel.alias_local)].contains(&Some(scid)))
     }
 
     pub(crate) fn by_channel_id(&self, id: ChannelId) -> Option<&LocalChannel> {

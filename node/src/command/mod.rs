@@ -165,6 +165,7 @@ pub(crate) const COMMANDS: &[Row] = &[
     Row::of::<crate::gossip::getroutes::Getroutes>(),
     Row::of::<bitcoind::GetUtxOut>(),
     Row::of::<help::Help>(),
+    Row::of::<crate::peer::onion_message::Injectonionmessage>(),
     Row::of::<invoice::Invoice>(),
     Row::of::<crate::coin_mvts::list::Listchainmoves>(),
     Row::of::<crate::coin_mvts::list::Listchannelmoves>(),

@@ -277,11 +277,15 @@ impl Params {
         self.raw(name).map(|_| self.node_id(name)).transpose()
     }
 
+    /// A public key.
+    pub(crate) fn pubkey(&self, name: &str) -> Result<PublicKey, RpcError> {
+        let raw = self.required_raw(name)?;
+        json::content(raw).parse().map_err(|_| self.wrong(name, "should be a compressed pubkey"))
+    }
+
     /// An optional public key.
     pub(crate) fn optional_pubkey(&self, name: &str) -> Result<Option<PublicKey>, RpcError> {
-        let parse =
-            |raw| json::content(raw).parse().map_err(|_| self.wrong(name, "should be a compressed pubkey"));
-        self.raw(name).map(parse).transpose()
+        self.raw(name).map(|_| self.pubkey(name)).transpose()
     }
 
     /// An optional name of a channel.

@@ -7,10 +7,12 @@
 //! | [`session`] | a connection's life | `connectd.c`, `peer_control.c` |
 //! | [`control`] | `connect`, `disconnect`, `listpeers`, `ping` | `connect_control.c`, `ping.c` |
 //! | [`custommsg`] | messages that only plugins understand | `connect_control.c` |
+//! | [`onion_message`] | messages that need no channel and tell no names | `onion_message.c` |
 
 pub(crate) mod connectd;
 pub(crate) mod control;
 pub(crate) mod custommsg;
+pub(crate) mod onion_message;
 pub(crate) mod session;
 mod tap;
 
@@ -19,6 +21,7 @@ use crate::input::ConnectionId;
 use crate::jsonrpc::Client;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::{Features, Message};
+use onion_message::Allowance;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
@@ -52,6 +55,8 @@ pub(crate) struct Peer {
     pub(crate) gate: VecDeque<Message>,
     /// The custom message that plugins are being asked about.
     pub(crate) in_custommsg: bool,
+    /// The onion messages that it may send.
+    pub(crate) onion_messages: Allowance,
     /// The gossip that it wants, if it has said so.
     pub(crate) gossip_filter: Option<TimestampFilter>,
 }
@@ -69,6 +74,7 @@ impl Peer {
             pings: VecDeque::new(),
             gate: VecDeque::new(),
             in_custommsg: false,
+            onion_messages: Allowance::default(),
             gossip_filter: None,
         }
     }

@@ -14,6 +14,7 @@ use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ChannelId;
 use leyden_bolt::gossip::Address;
 use leyden_bolt::message::ChannelMessage;
+use leyden_bolt::onion::OnionMessage;
 use leyden_bolt::{Init, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::RpcError;
@@ -101,6 +102,9 @@ impl State {
                 }
             }
             (_, Message::Pong { ignored }) => self.pong_received(connection, ignored.len()),
+            (_, Message::Unknown { msg_type: OnionMessage::TYPE, payload }) => {
+                self.onion_message(connection, &payload);
+            }
             (_, Message::Unknown { msg_type, payload }) if is_gossip(msg_type) => {
                 self.gossip_message(connection, msg_type, &payload);
             }

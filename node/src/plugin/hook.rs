@@ -42,6 +42,8 @@ pub(crate) enum Subject {
     Recover,
     /// `custommsg`: a message of this peer.
     Custommsg(ConnectionId),
+    /// `onion_message_recv` or `onion_message_recv_secret`: a message for this node.
+    OnionMessage,
     /// `openchannel`: a channel that this peer proposes.
     Openchannel(PublicKey, Box<OpenchannelCall>),
     /// `commitment_revocation`: a commitment that a peer has revoked.
@@ -132,7 +134,7 @@ impl State {
             Subject::RpcCommand(command) => self.rpc_command_final(*command),
             Subject::PeerConnected(peer) => self.peer_connected_final(peer),
             Subject::Custommsg(peer) => self.custommsg_final(peer),
-            Subject::Recover => {}
+            Subject::Recover | Subject::OnionMessage => {}
             Subject::Openchannel(peer, proposal) => self.openchannel_final(peer, *proposal),
             Subject::CommitmentRevocation(revocation) => self.commitment_revocation_final(revocation),
             Subject::HtlcAccepted(htlc) => self.htlc_accepted_final(&htlc),
@@ -162,6 +164,7 @@ impl State {
             Subject::PeerConnected(peer) => self.peer_connected_answer(*peer, result, response.text),
             Subject::Custommsg(_) => self.custommsg_answer(result, response.text),
             Subject::Recover => self.recover_answer(result, response.text),
+            Subject::OnionMessage => Self::onion_message_answer(result),
             Subject::Openchannel(_, proposal) => self.openchannel_answer(proposal, result),
             Subject::CommitmentRevocation(_) => self.commitment_revocation_answer(result),
             Subject::HtlcAccepted(htlc) => self.htlc_accepted_answer(htlc, result, response.text),

@@ -7,6 +7,7 @@ mod commands;
 mod gossip;
 mod invoices;
 mod messages;
+mod onion_messages;
 mod options;
 mod payments;
 mod peer;
