@@ -80,6 +80,8 @@ pub struct Config {
     pub daemon: bool,
     /// `--wallet`: the database, if it is not in its usual place.
     pub wallet: Option<PathBuf>,
+    /// Where the database keeps what undoes a transaction.
+    pub journal: Journal,
     /// `--log-level` with a part of the names of sources.
     pub log_filters: Vec<LogFilter>,
     /// `--log-prefix`.
@@ -92,6 +94,15 @@ pub struct Config {
     pub plugin_shutdown_timeout: Option<Duration>,
     /// How many times less time plugins have than the release gives them.
     pub plugin_timeout_divisor: NonZeroU32,
+}
+
+/// Where a database keeps what undoes a transaction that is not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// In a file beside it: the process may end at any moment.
+    File,
+    /// In memory, which takes half of the time. If the process is killed while a transaction is being written, the database is lost.
+    Memory,
 }
 
 impl Config {
@@ -111,6 +122,7 @@ impl Config {
             bitcoind,
             bitcoind_poll: Duration::from_secs(30),
             bitcoind_patience: Duration::from_secs(30),
+            journal: Journal::File,
             rescan: 1,
             plugins: Vec::new(),
             plugin_checksum: true,

@@ -125,7 +125,7 @@ impl State {
             self.log(LogLevel::Unusual, "hsmd", "HSM: created new hsm_secret file");
         }
         let path = self.config.database();
-        match Db::open(&path) {
+        match Db::open(&path, self.config.journal) {
             Ok(db) => {
                 let next_step = schema::next_step(&db);
                 self.set_db(db);

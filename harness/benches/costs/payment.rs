@@ -13,7 +13,7 @@ const REPEATS: usize = 8;
 
 /// The ratios of a payment.
 pub(crate) fn sequential(effort: Effort) -> leyden::Result {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let embedded = Line::start(&runtime, Backend::Embedded)?;
     let real = match Backend::Lightningd.missing(&Settings::from_env()) {
         None => Some(Line::start(&runtime, Backend::Lightningd)?),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use leyden_node::config::{Bitcoind, Config};
+use leyden_node::config::{Bitcoind, Config, Journal};
 use leyden_node::event::Event;
 use leyden_node::host::{Ear, Launch, PluginLauncher, PluginProcess, RunningPlugin};
 use leyden_node::process::ChildProcess;
@@ -61,6 +61,8 @@ fn node_config(given: NodeConfig) -> Result<Config> {
     });
     let mut config = Config::new(dir, bitcoind);
     config.bitcoind_poll = POLL;
+    // No other process starts the node again.
+    config.journal = Journal::Memory;
     config.profile = profile;
     let refused = |came: String| {
         Error::test(format!("configuring {name} with {}", args.join(" ")))

@@ -4,10 +4,11 @@
 pub(crate) mod schema;
 mod tables;
 
+use crate::config::Journal;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 #[cfg(debug_assertions)]
 use std::sync::{
@@ -18,14 +19,16 @@ use std::sync::{
 /// To compile a statement takes longer than to execute it.
 const CACHED_STATEMENTS: usize = 256;
 
-/// A node's database. One transaction at a time, begun by the first write and ended by [`Db::commit`].
+/// A node's database. One transaction at a time, begun by the first read or write and ended by [`Db::commit`], or by [`Db::writes`] if
+/// nothing was written: to lock the file for each statement takes longer than most statements.
 ///
 /// The first error sticks and is given out by [`Db::writes`]: nothing of a transaction that had one is
 /// committed.
 pub(crate) struct Db {
     connection: Connection,
     writes: Vec<String>,
-    in_transaction: bool,
+    /// In a cell, because reading begins one too.
+    in_transaction: Cell<bool>,
     /// As it is stored. Plugins are shown its lowest 32 bits.
     data_version: i64,
     /// In a cell, because reading can fail too.
@@ -37,13 +40,17 @@ pub(crate) struct Db {
 
 impl Db {
     /// Opens `path`, which need not exist.
-    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn open(path: &Path, journal: Journal) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
-        // Not WAL: tools copy the one file. A journal that keeps its length costs least of those that survive the end of the process. Not
-        // synchronous: a test's node need not survive a power cut.
-        connection.execute_batch(
-            "PRAGMA foreign_keys = ON; PRAGMA journal_mode = PERSIST; PRAGMA synchronous = OFF;",
-        )?;
+        // Not WAL: tools copy the one file. A journal that keeps its length costs least of those that survive the end of the process.
+        let journal_mode = match journal {
+            Journal::File => "PERSIST",
+            Journal::Memory => "MEMORY",
+        };
+        // Not synchronous: a test's node need not survive a power cut.
+        connection.execute_batch(&format!(
+            "PRAGMA foreign_keys = ON; PRAGMA journal_mode = {journal_mode}; PRAGMA synchronous = OFF;"
+        ))?;
         // SQLite would compile some of them again whenever their values change.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // Many of them write only the columns that changed: there is one for each combination.
@@ -51,7 +58,7 @@ impl Db {
         let mut db = Self {
             connection,
             writes: Vec::new(),
-            in_transaction: false,
+            in_transaction: Cell::new(false),
             data_version: 0,
             failure: RefCell::default(),
             #[cfg(debug_assertions)]
@@ -97,10 +104,7 @@ impl Db {
     }
 
     fn try_exec(&mut self, sql: &str, params: &[&dyn ToSql]) -> rusqlite::Result<usize> {
-        if !self.in_transaction {
-            self.connection.prepare_cached("BEGIN")?.raw_execute()?;
-            self.in_transaction = true;
-        }
+        self.begin()?;
         let mut statement = self.connection.prepare_cached(sql)?;
         for (index, value) in params.iter().enumerate() {
             statement.raw_bind_parameter(index + 1, value)?;
@@ -114,10 +118,26 @@ impl Db {
         changed
     }
 
+    fn begin(&self) -> rusqlite::Result<()> {
+        if !self.in_transaction.get() {
+            self.connection.prepare_cached("BEGIN")?.raw_execute()?;
+            self.in_transaction.set(true);
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> rusqlite::Result<()> {
+        if self.in_transaction.replace(false) {
+            self.connection.prepare_cached("COMMIT")?.raw_execute()?;
+        }
+        Ok(())
+    }
+
     /// Executes `sql` outside of any transaction and of `data_version`: CLN does so around the rewriting
     /// of a table, and backup plugins are shown it.
     pub(crate) fn exec_alone(&mut self, sql: &str) -> (u32, Vec<String>) {
-        if let Err(error) = self.connection.execute_batch(sql) {
+        let executed = self.end().and_then(|()| self.connection.execute_batch(sql));
+        if let Err(error) = executed {
             self.fail(error);
         }
         (shown(self.data_version), vec![sql.to_owned()])
@@ -131,6 +151,7 @@ impl Db {
         map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Vec<T> {
         let rows = || -> rusqlite::Result<Vec<T>> {
+            self.begin()?;
             self.connection.prepare_cached(sql)?.query_map(params, map)?.collect()
         };
         rows().unwrap_or_else(|error| {
@@ -175,7 +196,11 @@ impl Db {
     /// Ends the writing of the transaction, if there is one: its number and its statements, which
     /// `db_write` must see before [`Db::commit`].
     pub(crate) fn writes(&mut self) -> Result<Option<(u32, Vec<String>)>, String> {
-        if self.in_transaction && !self.has_failed() {
+        if self.writes.is_empty() {
+            if let Err(error) = self.end() {
+                self.fail(error);
+            }
+        } else if !self.has_failed() {
             let bump = "UPDATE vars SET intval = intval + 1 WHERE name = 'data_version' AND intval = ?";
             let old = self.data_version;
             if self.exec(bump, &[&old]) == 0 && !self.has_failed() {
@@ -189,7 +214,7 @@ impl Db {
         if let Some(error) = self.failure.take() {
             return Err(format!("Error executing statement: {error}"));
         }
-        if !self.in_transaction {
+        if self.writes.is_empty() {
             return Ok(None);
         }
         self.data_version += 1;
@@ -198,9 +223,7 @@ impl Db {
 
     /// Commits what [`Db::writes`] gave.
     pub(crate) fn commit(&mut self) -> Result<(), String> {
-        self.in_transaction = false;
-        let commit = || self.connection.prepare_cached("COMMIT")?.raw_execute();
-        commit().map(drop).map_err(|error| format!("Error committing: {error}"))
+        self.end().map_err(|error| format!("Error committing: {error}"))
     }
 }
 
@@ -215,7 +238,7 @@ mod tests {
     use leyden_protocol::Profile;
 
     fn new_db(dir: &Path) -> Db {
-        let mut db = Db::open(&dir.join("test.sqlite3")).unwrap();
+        let mut db = Db::open(&dir.join("test.sqlite3"), Journal::File).unwrap();
         let mut step = 0;
         while db.is_new() || step < 5 {
             schema::create(&mut db, Profile::default(), step);
@@ -256,7 +279,7 @@ mod tests {
         drop(db);
 
         for expected in [u32::MAX, 0, 1] {
-            let mut db = Db::open(&dir.path().join("test.sqlite3")).unwrap();
+            let mut db = Db::open(&dir.path().join("test.sqlite3"), Journal::File).unwrap();
             db.set_intvar("x", i64::from(expected));
             assert_eq!(db.writes().unwrap().map(|(version, _)| version), Some(expected));
             db.commit().unwrap();
@@ -274,7 +297,7 @@ mod tests {
         db.writes().unwrap();
         drop(db);
 
-        let mut db = Db::open(&dir.path().join("test.sqlite3")).unwrap();
+        let mut db = Db::open(&dir.path().join("test.sqlite3"), Journal::File).unwrap();
         assert_eq!((db.intvar("kept"), db.intvar("lost")), (Some(1), None));
         db.set_intvar("next", 1);
         let (version, _) = db.writes().unwrap().unwrap();
@@ -289,6 +312,18 @@ mod tests {
         db.set_intvar("behind", 1);
         let why = db.writes().unwrap_err();
         assert!(why.contains("no such table: nowhere"), "{why}");
+    }
+
+    #[test]
+    fn nobody_is_locked_out_by_what_was_only_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = new_db(dir.path());
+        assert_eq!(db.intvar("data_version"), Some(3));
+        assert_eq!(db.writes().unwrap(), None);
+        let other = Connection::open(dir.path().join("test.sqlite3")).unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        other.execute("UPDATE vars SET intval = 4 WHERE name = 'data_version'", []).unwrap();
+        assert_eq!(db.intvar("data_version"), Some(4));
     }
 
     #[test]
