@@ -69,10 +69,14 @@ fn quantile<T: PartialOrd>(mut values: Vec<T>, quarters: usize) -> T {
     values.swap_remove(index)
 }
 
-/// Prints how many times as long one thing took as another, and the times themselves.
+/// Prints how many times as long one thing took as another, and the times themselves. A round in which nothing is left of the other, because
+/// the machine was busy with something else while its share was measured, says nothing.
 pub(crate) fn compare(what: &str, times: &Times, against: &str, bare: &Times) {
-    let ratios: Vec<f64> =
-        times.0.iter().zip(&bare.0).map(|(times, bare)| times.as_secs_f64() / bare.as_secs_f64()).collect();
+    let rounds = times.0.iter().zip(&bare.0).filter(|(_, bare)| !bare.is_zero());
+    let ratios: Vec<f64> = rounds.map(|(times, bare)| times.as_secs_f64() / bare.as_secs_f64()).collect();
+    if ratios.is_empty() {
+        return say(&format!("{what:<28} and {against} cannot be compared: the machine was too busy"));
+    }
     let [low, ratio, high] = [1, 2, 3].map(|quarters| quantile(ratios.clone(), quarters));
     let (took, bare) = (median(times.0.clone()), median(bare.0.clone()));
     say(&format!(
