@@ -8,7 +8,7 @@
 //! | `<l1>` | the id of a node of the net |
 //! | `<node#1>` | another node id or public key: 33 bytes in a member such as `id`, `peer_id`, `destination` |
 //! | `<hash#1>` | a transaction id, block or payment hash, preimage, secret or channel id: 32 bytes in a member such as `payment_hash`, and a signature of 64 |
-//! | `<tx#1>`, `<onion#1>` | a whole transaction, PSBT or onion in the members called so |
+//! | `<tx#1>`, `<onion#1>` | a whole transaction, PSBT or onion in the members called so, an onion in `incoming` and `outgoing` |
 //! | `<bolt11#1>`, `<bolt12#1>` | an invoice or offer, anywhere |
 //! | `<time>`, `<time.3>`, `<time.n>`, `<iso-time>` | a moment of this century in a member such as `timestamp`: whole seconds, with decimals, a number with decimals, ISO 8601 |
 //! | `<scid:l1-l2>` | the short channel id of a channel that the net has opened |
@@ -58,7 +58,14 @@ const IDENTIFIERS: [&str; 21] = [
 /// Member names that say "a moment".
 const MOMENTS: [&str; 4] = ["time", "timestamp", "at", "update"];
 /// Member names whose whole value is large and new in every run.
-const LARGE: [(&str, &str); 4] = [("tx", "tx"), ("txs", "tx"), ("psbt", "tx"), ("onion", "onion")];
+const LARGE: [(&str, &str); 6] = [
+    ("tx", "tx"),
+    ("txs", "tx"),
+    ("psbt", "tx"),
+    ("onion", "onion"),
+    ("incoming", "onion"),
+    ("outgoing", "onion"),
+];
 /// Large values shorter than this many characters are somebody's text.
 const LARGE_FROM: usize = 64;
 

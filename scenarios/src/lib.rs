@@ -27,6 +27,7 @@
 //! | `pass_through`, `rpc_command` | a plugin's methods; plugins in the way of a command |
 //! | `rpc_socket`, `rpc_methods` | requests, callers, `check`, `filter`; ids, deprecated methods |
 //! | `peers`, `custommsg` | who is connected; messages that only plugins understand |
+//! | `onion_messages` | messages that come over several nodes, or get lost on the way |
 //! | `backend`, `fees` | plugins that are the Bitcoin backend; what they make of fees |
 //! | `chain`, `logs`, `topics` | new blocks; what is logged; notifications among plugins |
 //! | `invoices` | invoices that are made, or signed for somebody else |
@@ -68,6 +69,7 @@ mod lifecycle;
 mod logs;
 mod manifest;
 mod onchain;
+mod onion_messages;
 mod opening;
 mod options;
 mod pass_through;

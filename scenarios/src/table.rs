@@ -29,6 +29,7 @@ macro_rules! every_scenario {
             rpc_methods: caller_ids checked_methods deprecated_methods messages;
             peers: peer_accepted peer_refused connect_and_disconnect;
             custommsg: custommsg_both_ways custommsg_not_understood;
+            onion_messages: onion_messages;
             chain: block_added mock_chain;
             backend: backend_of_bitcoind backend_answers_badly backend_incomplete backend_loses_blocks backend_forks
                 backend_dies backend_catches_up backend_shared;

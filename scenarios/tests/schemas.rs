@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const ASKED_FOR_HELP: &str = "many_answers";
 
 /// Scenarios that together show every command, hook and topic.
-const PLAYED: [&str; 34] = [
+const PLAYED: [&str; 35] = [
     ASKED_FOR_HELP,
     "channel_life",
     "channel_refused",
@@ -36,6 +36,7 @@ const PLAYED: [&str; 34] = [
     "keysend_received",
     "known_after_restart",
     "known_everywhere",
+    "onion_messages",
     "opened_together",
     "paid_by_pay",
     "payment_life",
@@ -55,11 +56,8 @@ const PLAYED: [&str; 34] = [
 ];
 
 /// Hooks and topics for which an embedded node has no occasion, and why.
-const NEVER: [(&str, &str); 9] = [
+const NEVER: [(&str, &str); 6] = [
     ("channel_open_failed", "of channels of version 2 alone, which it has not"),
-    ("onion_message_recv", "it has no onion messages"),
-    ("onion_message_recv_secret", "the same"),
-    ("onionmessage_forward_fail", "the same"),
     ("openchannel2", "it has no channels of version 2"),
     ("openchannel2_changed", "the same"),
     ("openchannel2_sign", "the same"),

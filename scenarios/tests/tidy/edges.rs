@@ -11,7 +11,8 @@ const EDGES: [(&str, &[&str], &[&str]); 8] = [
     ("leyden-mock-plugins", &["leyden-protocol"], &[]),
     ("leyden-node", &["leyden-bolt", "leyden-protocol"], &[]),
     ("leyden", &["leyden-mock-plugins", "leyden-node", "leyden-protocol"], &[]),
-    ("leyden-scenarios", &["leyden"], &[]),
+    // What lightningd takes ready-made, such as onion messages, they make themselves.
+    ("leyden-scenarios", &["leyden", "leyden-bolt"], &[]),
     // It gets `leyden` through the scenarios anyway and names its types.
     ("leyden-snapshots", &["leyden", "leyden-scenarios"], &[]),
     ("leyden-playground", &["leyden"], &[]),
