@@ -52,6 +52,21 @@ pub(crate) enum Input {
     Failed(Exit),
 }
 
+impl Input {
+    /// Whether a node that has been told to stop minds it still: only plugins and RPC clients are served then, its timers stand
+    /// still, and peers and the chain are not heard (`plugin.c:shutdown_plugins`).
+    pub(crate) fn is_heard_at_the_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Plugin(..)
+                | Self::Rpc(..)
+                | Self::Timer(Timer::Shutdown)
+                | Self::ReopenLogs
+                | Self::Failed(_)
+        )
+    }
+}
+
 /// From a plugin.
 #[derive(Debug)]
 pub(crate) enum PluginInput {

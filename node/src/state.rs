@@ -182,6 +182,9 @@ impl State {
 
     /// Lets one thing happen.
     pub(crate) fn handle(&mut self, input: Input) {
+        if self.phase == Phase::Stopping && !input.is_heard_at_the_end() {
+            return;
+        }
         match input {
             Input::Start => self.start(),
             Input::Step(Step::Database(step)) => self.make_database(step),

@@ -4,8 +4,9 @@ use super::{Actor, End};
 use crate::event::Event;
 use crate::host::{Death, Phase};
 use crate::input::{Input, PluginId, PluginInput};
+use crate::plugin::db_write::Heard;
 use crate::plugin::stdio::Expects;
-use leyden_protocol::{Envelope, Id, message};
+use leyden_protocol::{Id, message};
 use std::collections::BTreeMap;
 
 impl Actor {
@@ -75,7 +76,7 @@ impl Actor {
                     self.look_for_answer(plugin, frames, &mut waiting)?;
                 }
                 Input::Plugin(plugin, PluginInput::Closed) if waiting.contains_key(&plugin) => {
-                    let why = self.state.db_write_death(plugin);
+                    let why = self.state.exited_in_db_write(plugin, &waiting[&plugin]);
                     return Err(self.fatal(&why));
                 }
                 other => self.queue.push_back(other),
@@ -90,7 +91,7 @@ impl Actor {
         self.queue.iter().any(closed)
     }
 
-    /// Everything but the answer is handled after the transaction.
+    /// Who has not answered yet is heard at once, as far as that writes nothing; all else is handled after the transaction.
     fn look_for_answer(
         &mut self,
         plugin: PluginId,
@@ -98,23 +99,15 @@ impl Actor {
         waiting: &mut BTreeMap<PluginId, Id>,
     ) -> Result<(), End> {
         for input in frames {
-            let answer = match &input {
-                PluginInput::Frame { frame, .. } => Envelope::parse(frame)
-                    .filter(|message| message.id().is_some_and(|id| Some(&id) == waiting.get(&plugin))),
-                _ => None,
+            let Some(asked) = waiting.get(&plugin) else {
+                self.queue.push_back(Input::Plugin(plugin, input));
+                continue;
             };
-            match answer {
-                Some(answer) => {
-                    waiting.remove(&plugin);
-                    if let Err(why) = self.state.judge_db_write(plugin, &answer) {
-                        return Err(self.fatal(&why));
-                    }
-                }
-                None if matches!(input, PluginInput::NotJson(_)) && waiting.contains_key(&plugin) => {
-                    let why = self.state.db_write_death(plugin);
-                    return Err(self.fatal(&why));
-                }
-                None => self.queue.push_back(Input::Plugin(plugin, input)),
+            match self.state.hear_in_db_write(plugin, asked, &input) {
+                Ok(Heard::Continue) => drop(waiting.remove(&plugin)),
+                Ok(Heard::Told) => {}
+                Ok(Heard::Later) => self.queue.push_back(Input::Plugin(plugin, input)),
+                Err(why) => return Err(self.fatal(&why)),
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ impl State {
         self.destroy_plugin(id);
     }
 
-    fn log_killing(&mut self, source: &str, level: LogLevel, why: &str) {
+    pub(crate) fn log_killing(&mut self, source: &str, level: LogLevel, why: &str) {
         self.log(level, source, &format!("Killing plugin: {why}"));
     }
 

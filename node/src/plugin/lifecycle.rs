@@ -137,16 +137,21 @@ impl State {
 
     /// The plugin wrote one JSON value.
     pub(crate) fn plugin_frame(&mut self, id: PluginId, frame: &str, unread: &str) {
-        match Envelope::parse(frame) {
-            Some(message) if message.jsonrpc.is_none() => self.plugin_not_json_rpc(id, true, unread),
-            None => self.plugin_not_json_rpc(id, false, unread),
-            Some(message) if message.id.is_some() => self.plugin_response(id, &message),
-            Some(message) => self.plugin_notification(id, &message),
+        let heard = self.rpc_frame(frame, unread).and_then(|message| match message.id {
+            Some(_) => self.plugin_response(id, &message),
+            None => self.plugin_notification(id, &message),
+        });
+        if let Err(why) = heard {
+            self.kill_plugin(id, LogLevel::Unusual, &why);
         }
     }
 
-    fn plugin_not_json_rpc(&mut self, id: PluginId, is_object: bool, unread: &str) {
-        self.kill_plugin(id, LogLevel::Unusual, &self.profile.not_json_rpc(is_object, unread));
+    /// A JSON value as a message of JSON-RPC. `Err` is why the plugin that wrote it is killed.
+    pub(crate) fn rpc_frame<'a>(&self, frame: &'a str, unread: &str) -> Result<Envelope<'a>, String> {
+        match Envelope::parse(frame) {
+            Some(message) if message.jsonrpc.is_some() => Ok(message),
+            message => Err(self.profile.not_json_rpc(message.is_some(), unread)),
+        }
     }
 
     /// The manifest is in, or an error.

@@ -133,35 +133,41 @@ impl State {
     }
 
     /// A plugin sent a notification.
-    pub(crate) fn plugin_notification(&mut self, id: PluginId, notification: &Envelope<'_>) {
+    ///
+    /// # Errors
+    /// Why the plugin is killed.
+    pub(crate) fn plugin_notification(
+        &mut self,
+        id: PluginId,
+        notification: &Envelope<'_>,
+    ) -> Result<(), String> {
         let (Some(method), Some(params)) = (notification.method.map(json::bare), notification.params) else {
             let text = notification.text;
-            let why = format!(r#"Malformed JSON-RPC notification missing "method" or "params": {text}"#);
-            return self.kill_plugin(id, LogLevel::Unusual, &why);
+            return Err(format!(r#"Malformed JSON-RPC notification missing "method" or "params": {text}"#));
         };
         match method.as_str() {
-            "log" => self.plugin_log(id, params),
-            "message" | "progress" => self.plugin_progress(id, &method, notification),
+            "log" => self.plugin_log(id, params)?,
+            "message" | "progress" => self.plugin_progress(id, &method, notification)?,
             topic => self.forward_custom(id, topic, params),
         }
+        Ok(())
     }
 
-    fn plugin_log(&mut self, id: PluginId, params: &str) {
+    fn plugin_log(&mut self, id: PluginId, params: &str) -> Result<(), String> {
         let Some(message) = json::member(params, "message").filter(|token| token.starts_with('"')) else {
-            let why = r#"Log notification from plugin doesn't have a string "message" field"#;
-            return self.kill_plugin(id, LogLevel::Unusual, why);
+            return Err(r#"Log notification from plugin doesn't have a string "message" field"#.to_owned());
         };
         let token = json::member(params, "level");
         let Some(level) = token.map_or(Some(LogLevel::Info), |token| self.plugin_log_level(token)) else {
-            let why = self.profile.unknown_log_level(token.unwrap_or_default());
-            return self.kill_plugin(id, LogLevel::Unusual, &why);
+            return Err(self.profile.unknown_log_level(token.unwrap_or_default()));
         };
-        let Some(source) = self.plugins.get(id).map(Plugin::log_source) else { return };
+        let Some(source) = self.plugins.get(id).map(Plugin::log_source) else { return Ok(()) };
         let raw = json::content(message);
         match json::unescaped(raw).filter(|_| self.profile.unescapes_log()) {
             Some(text) => text.split('\n').for_each(|line| self.log(level, &source, line)),
             None => self.log(level, &source, raw),
         }
+        Ok(())
     }
 
     /// The level that a plugin may log at. Raw I/O is the node's own.
@@ -172,23 +178,24 @@ impl State {
     }
 
     /// `message` and `progress` go to the client whose command the plugin serves, if it asked for them.
-    fn plugin_progress(&mut self, id: PluginId, method: &str, notification: &Envelope<'_>) {
+    fn plugin_progress(
+        &mut self,
+        id: PluginId,
+        method: &str,
+        notification: &Envelope<'_>,
+    ) -> Result<(), String> {
         let params = notification.params.unwrap_or_default();
         let Some(token) = json::member(params, "id") else {
-            let why = r#"JSON-RPC notify "id"-field is not present"#;
-            return self.kill_plugin(id, LogLevel::Unusual, why);
+            return Err(r#"JSON-RPC notify "id"-field is not present"#.to_owned());
         };
         let request = Id::from_token(self.profile.response_id(token));
         let Some(client) = self.requests.client_of(&request, id).cloned() else {
-            if let Some(why) = self.profile.unknown_notify(token) {
-                self.kill_plugin(id, LogLevel::Unusual, &why);
-            }
-            return;
+            return self.profile.unknown_notify(token).map_or(Ok(()), Err);
         };
         let start = token.as_ptr() as usize - params.as_ptr() as usize;
         let params = format!("{}{}{}", &params[..start], client.id, &params[start + token.len()..]);
-        let frame = message::notification(method, &params);
-        self.notify_client(&client, frame);
+        self.notify_client(&client, message::notification(method, &params));
+        Ok(())
     }
 
     fn forward_custom(&mut self, id: PluginId, topic: &str, params: &str) {

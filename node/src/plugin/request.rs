@@ -4,7 +4,6 @@ use super::Plugin;
 use super::hook::HookCall;
 use crate::chain::bitcoind::Question;
 use crate::command::setconfig::SetConfig;
-use crate::event::LogLevel;
 use crate::input::PluginId;
 use crate::jsonrpc::Client;
 use crate::log::Direction;
@@ -46,12 +45,17 @@ impl Requests {
         self.pending.insert(id, (plugin, Box::new(awaiting)));
     }
 
+    /// Whether this plugin owes an answer with this id.
+    fn is_owed(&self, id: &Id, plugin: PluginId) -> bool {
+        self.pending.get(id).is_some_and(|(owner, _)| *owner == plugin)
+    }
+
     /// The one who waits for the answer with this id from this plugin.
     pub(crate) fn take(&mut self, id: &Id, plugin: PluginId) -> Option<Awaiting> {
-        match self.pending.get(id) {
-            Some((owner, _)) if *owner == plugin => self.pending.remove(id).map(|(_, awaiting)| *awaiting),
-            _ => None,
+        if !self.is_owed(id, plugin) {
+            return None;
         }
+        self.pending.remove(id).map(|(_, awaiting)| *awaiting)
     }
 
     /// Everybody who waits for an answer of `plugin`, in the order of the ids' texts.
@@ -122,17 +126,36 @@ impl State {
     }
 
     /// A plugin has answered something.
-    pub(crate) fn plugin_response(&mut self, plugin: PluginId, response: &Envelope<'_>) {
-        let token = response.id.expect("the caller has seen an id");
-        let id = Id::from_token(self.profile.response_id(token));
-        match self.requests.take(&id, plugin) {
-            Some(awaiting) => self.answered(awaiting, plugin, response),
-            None => {
-                if let Some(why) = self.profile.unknown_response(token) {
-                    self.kill_plugin(plugin, LogLevel::Unusual, &why);
-                }
-            }
+    ///
+    /// # Errors
+    /// Why the plugin is killed.
+    pub(crate) fn plugin_response(
+        &mut self,
+        plugin: PluginId,
+        response: &Envelope<'_>,
+    ) -> Result<(), String> {
+        self.refuse_unknown_response(plugin, response)?;
+        let awaiting = self.response_id(response).and_then(|id| self.requests.take(&id, plugin));
+        if let Some(awaiting) = awaiting {
+            self.answered(awaiting, plugin, response);
         }
+        Ok(())
+    }
+
+    /// The id of what is answered.
+    pub(crate) fn response_id(&self, response: &Envelope<'_>) -> Option<Id> {
+        response.id.map(|token| Id::from_token(self.profile.response_id(token)))
+    }
+
+    /// `Err` is why a plugin is killed that answers what nobody has asked.
+    pub(crate) fn refuse_unknown_response(
+        &self,
+        plugin: PluginId,
+        response: &Envelope<'_>,
+    ) -> Result<(), String> {
+        let is_known = self.response_id(response).is_some_and(|id| self.requests.is_owed(&id, plugin));
+        let why = response.id.filter(|_| !is_known).and_then(|token| self.profile.unknown_response(token));
+        why.map_or(Ok(()), Err)
     }
 
     fn answered(&mut self, awaiting: Awaiting, plugin: PluginId, response: &Envelope<'_>) {
@@ -153,9 +176,7 @@ impl State {
     /// Answers in the name of a plugin that is gone everything it owed (`plugin.c:destroy_plugin`).
     pub(crate) fn fail_requests_of(&mut self, id: PluginId, plugin: &Plugin) {
         for (request, awaiting) in self.requests.take_all(id) {
-            let text = format!(
-                r#"{{"jsonrpc": "2.0","id": {request},"error": {{"code":-4, "message":"Plugin terminated before replying to RPC call."}}}}"#
-            );
+            let text = terminated(&request);
             let response = Envelope::parse(&text).expect("the text is a JSON object");
             match awaiting {
                 Awaiting::Manifest => self.manifest_failed(plugin, &text),
@@ -165,4 +186,11 @@ impl State {
             }
         }
     }
+}
+
+/// What lightningd answers to itself in the name of a plugin that is gone, in these bytes.
+pub(crate) fn terminated(id: &Id) -> String {
+    format!(
+        r#"{{"jsonrpc": "2.0","id": {id},"error": {{"code":-4, "message":"Plugin terminated before replying to RPC call."}}}}"#
+    )
 }

@@ -68,10 +68,7 @@ impl RunningNode {
     }
 
     async fn start_in(dir: TempDir, chain: Chain, number: u8) -> Self {
-        let bitcoind =
-            Bitcoind { rpc: chain.serve().await, user: "user".to_owned(), password: "password".to_owned() };
-        let mut config = Config::new(dir.path().to_owned(), Some(bitcoind));
-        config.bitcoind_poll = DEADLINE;
+        let config = config(dir.path(), &chain).await;
         let socket = config.network_dir().join("lightning-rpc");
         let (sender, mut events) = mpsc::unbounded_channel();
         let clock = Arc::new(Mutex::new(NOW));
@@ -139,9 +136,7 @@ impl RunningNode {
     }
 
     async fn call(&mut self, method: &str, params: &Value) -> Value {
-        let request = json!({ "jsonrpc": "2.0", "id": "test", "method": method, "params": params });
-        self.client.send(&request.to_string()).await;
-        self.client.json().await
+        self.client.call(method, params).await
     }
 
     /// Waits until the node has seen the tip.
@@ -180,6 +175,15 @@ impl RunningNode {
     }
 }
 
+/// A node in this directory that follows this chain, and looks at it when it is told to.
+pub(crate) async fn config(dir: &Path, chain: &Chain) -> Config {
+    let bitcoind =
+        Bitcoind { rpc: chain.serve().await, user: "user".to_owned(), password: "password".to_owned() };
+    let mut config = Config::new(dir.to_owned(), Some(bitcoind));
+    config.bitcoind_poll = DEADLINE;
+    config
+}
+
 /// A connection to a node that sends its own bytes.
 pub(crate) struct Client {
     socket: UnixStream,
@@ -187,9 +191,21 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn connect(path: &Path) -> Self {
+    pub(crate) async fn connect(path: &Path) -> Self {
         let socket = UnixStream::connect(path).await.expect("a started node takes clients");
         Self { socket, received: Vec::new() }
+    }
+
+    /// The response to a request.
+    pub(crate) async fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.request(method, params).await;
+        self.json().await
+    }
+
+    /// Sends a request.
+    pub(crate) async fn request(&mut self, method: &str, params: &Value) {
+        let request = json!({ "jsonrpc": "2.0", "id": "test", "method": method, "params": params });
+        self.send(&request.to_string()).await;
     }
 
     /// Sends bytes as they stand.

@@ -19,6 +19,15 @@ impl Profile {
         matches!(self, Self::V23_02 | Self::V26_06)
     }
 
+    /// What is quoted of an answer to `db_write` that ends the node, of everything that is unread from it on.
+    #[must_use]
+    pub const fn quoted_db_write_answer<'a>(self, answer: &'a str, unread: &'a str) -> &'a str {
+        match self {
+            Self::Manual | Self::V0_10 => unread,
+            Self::V23_02 | Self::V26_06 => answer,
+        }
+    }
+
     /// Whether the database has the node's id.
     #[must_use]
     pub const fn stores_node_id(self) -> bool {

@@ -4,7 +4,7 @@
 use crate::event::LogLevel;
 use crate::input::PluginId;
 use crate::plugin::PluginState;
-use crate::state::{Phase, State};
+use crate::state::State;
 use leyden_protocol::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,9 +141,6 @@ impl State {
 
     /// The plugins that must see every database write, once they can be called at all.
     pub(crate) fn db_write_plugins(&self) -> Vec<PluginId> {
-        if self.phase == Phase::Stopping {
-            return Vec::new();
-        }
         let order = self.hooks.order("db_write").iter().copied();
         order.filter(|id| self.plugins.get(*id).is_some()).collect()
     }
