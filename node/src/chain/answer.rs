@@ -146,8 +146,8 @@ fn output(mut scan: Scan<'_>) -> Result<(), String> {
         text.strip_suffix("sat").unwrap_or(text).parse::<u64>().ok()
     };
     let is_hex = |token| hex::decode(json::content(token)).ok();
-    scan.member("amount", "json_to_sat", satoshi)?;
-    scan.member("script", "json_tok_bin_from_hex", is_hex).map(drop)
+    scan.member("script", "json_tok_bin_from_hex", is_hex)?;
+    scan.member("amount", "json_to_sat", satoshi).map(drop)
 }
 
 fn info(mut scan: Scan<'_>) -> Result<ChainInfo, String> {
@@ -199,4 +199,58 @@ fn estimates(result: &str) -> Result<Answer, BadAnswer> {
 fn estimate(element: &str) -> Result<Estimate, String> {
     let mut scan = Scan::object(element)?;
     Ok(Estimate { blocks: scan.u32("blocks")?, rate: scan.u32("feerate")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(question: &Question, members: &str) -> String {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":"1",{members}}}"#);
+        let response = Envelope::parse(&text).expect("it is an object");
+        let bad = read(question, &response, Profile::default()).expect_err("it cannot be used");
+        bad.complaint("/bcli")
+    }
+
+    #[test]
+    fn an_output_is_looked_at_from_its_script_on() {
+        let question = Question::Output { txid: String::new(), vout: 0 };
+        for (result, why) in [
+            ("{}", "Parsing '{script:': object does not have member script"),
+            (r#"{"script":"51"}"#, "Parsing '{script:%,amount:': object does not have member amount"),
+            (r#"{"amount":1}"#, "Parsing '{script:': object does not have member script"),
+            (
+                r#"{"amount":"x","script":"5"}"#,
+                r#"Parsing '{script:%': json_tok_bin_from_hex could not parse "5""#,
+            ),
+            (
+                r#"{"amount":"x","script":"51"}"#,
+                r#"Parsing '{script:%,amount:%': json_to_sat could not parse "x""#,
+            ),
+        ] {
+            let expected = format!(
+                "/bcli error: bad response to getutxout (bad 'result' field: {why}), response was {result}"
+            );
+            assert_eq!(complaint(&question, &format!(r#""result":{result}"#)), expected);
+        }
+        let expected = r#"/bcli error: bad response to getutxout ("no"), response was {"#;
+        assert!(complaint(&question, r#""error":{"message":"no"}"#).starts_with(expected));
+    }
+
+    #[test]
+    fn whoever_refuses_a_transaction_says_why() {
+        let question = Question::SendTransaction { tx: String::new(), allow_high_fees: false, attempt: None };
+        for (result, why) in [
+            ("{}", "bad 'result' field: Parsing '{success:': object does not have member success"),
+            (r#"{"success":1}"#, "bad 'result' field: Parsing '{success:%': json_to_bool could not parse 1"),
+            (
+                r#"{"success":false}"#,
+                "bad 'errmsg' field: Parsing '{errmsg:': object does not have member errmsg",
+            ),
+        ] {
+            let expected =
+                format!("/bcli error: bad response to sendrawtransaction ({why}), response was {result}");
+            assert_eq!(complaint(&question, &format!(r#""result":{result}"#)), expected);
+        }
+    }
 }
