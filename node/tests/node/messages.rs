@@ -1,6 +1,10 @@
 //! `signmessage`, `checkmessage`, `makesecret`, `listnodes`. What is expected here was answered by lightningd v26.06.6.
 
+use crate::peer::key;
+use crate::rumours::{id, informed};
 use crate::running::RunningNode;
+use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::secp256k1::{self, SecretKey};
 use serde_json::json;
 
 const INVALID_PARAMS: i64 = -32602;
@@ -38,6 +42,31 @@ async fn a_signature_of_lightningd_is_understood() {
     assert_eq!(node.error("checkmessage", json!(["hello\n", zbase])).await, unknown);
     let data = node.error_data("checkmessage", json!(["hello\n", zbase])).await;
     assert_eq!(data, json!({ "claimed_key": key }));
+}
+
+/// A message signed with a key, as `signmessage` of its node writes it.
+fn signed(message: &str, key: &SecretKey) -> String {
+    let digits = "ybndrfg8ejkmcpqxot1uwisza345h769".as_bytes();
+    let digest = sha256d::Hash::hash(format!("Lightning Signed Message:{message}").as_bytes());
+    let digest = secp256k1::Message::from_digest(digest.to_byte_array());
+    let signature = secp256k1::Secp256k1::signing_only().sign_ecdsa_recoverable(&digest, key);
+    let (recovery, signature) = signature.serialize_compact();
+    let first = 31 + u8::try_from(recovery.to_i32()).expect("a recovery id is below 4");
+    let bits: Vec<u8> = std::iter::once(first)
+        .chain(signature)
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+        .collect();
+    let digit = |bits: &[u8]| bits.iter().fold(0, |digit, bit| digit << 1 | usize::from(*bit));
+    bits.chunks(5).map(|bits| char::from(digits[digit(bits)])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_in_the_graph_is_taken_at_its_word() {
+    let (mut node, _teller) = informed().await;
+    let known = node.ok("checkmessage", json!(["hello", signed("hello", &key(1))])).await;
+    assert_eq!(known, json!({ "pubkey": id(1).to_string(), "verified": true }));
+    let unknown = (1301, "pubkey not found in the graph".to_owned());
+    assert_eq!(node.error("checkmessage", json!(["hello", signed("hello", &key(99))])).await, unknown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
