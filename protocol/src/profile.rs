@@ -17,6 +17,7 @@ mod manifest;
 mod notification;
 mod payment;
 mod rpc;
+mod wire;
 
 use crate::id::IdForm;
 pub use coin_mvts::CoinMovementForm;

@@ -1,4 +1,4 @@
-//! Messages that only plugins understand (`lightningd/connect_control.c`).
+//! Messages that only plugins understand (`lightningd/connect_control.c`), and those that lightningd would, but not this node.
 
 use super::PeerState;
 use crate::command::Command;
@@ -9,15 +9,25 @@ use crate::jsonrpc::RpcRequest;
 use crate::output::Output;
 use crate::plugin::hook::{FilterKey, Subject, Verdict};
 use crate::state::State;
-use leyden_bolt::Message;
+use leyden_bolt::{ChannelId, Message};
 use leyden_protocol::json;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
+
+/// Two types that name no channel at the beginning of their payload.
+const PROTOCOL_BATCH_ELEMENT: u16 = 0;
+const OPEN_CHANNEL2: u16 = 64;
+
+/// What stands before the channel in `open_channel2`.
+const CHAIN_HASH_LENGTH: usize = 32;
 
 impl State {
     /// A message of a type that the node does not know.
     pub(crate) fn unknown_message(&mut self, connection: ConnectionId, msg_type: u16, payload: &[u8]) {
         let message = hex::encode([&msg_type.to_be_bytes(), payload].concat());
+        if let Some(name) = self.profile.internal_message(msg_type) {
+            return self.refuse_message(connection, msg_type, name, payload, &message);
+        }
         let understood =
             self.plugins.iter().any(|(_, plugin)| plugin.manifest.custommessages.contains(&msg_type));
         if !Message::may_be_ignored(msg_type) && !understood {
@@ -33,6 +43,39 @@ impl State {
         let payload = Value::from(payload).to_string();
         let subject = Subject::Custommsg(connection);
         self.call_hook("custommsg", FilterKey::MessageType(msg_type), payload, None, subject);
+    }
+
+    /// A message that lightningd keeps from plugins. What this node makes nothing of it refuses as lightningd does where no channel
+    /// is meant that it knows (`connectd/multiplex.c`, `peer_control.c:handle_peer_spoke`).
+    fn refuse_message(
+        &mut self,
+        connection: ConnectionId,
+        msg_type: u16,
+        name: &str,
+        payload: &[u8],
+        message: &str,
+    ) {
+        let is_open = msg_type == OPEN_CHANNEL2;
+        let id = payload.get(if is_open { CHAIN_HASH_LENGTH } else { 0 }..).and_then(<[u8]>::first_chunk);
+        let Some(id) = id.filter(|_| msg_type != PROTOCOL_BATCH_ELEMENT) else {
+            return self.warn_and_close(connection, &format!("Unexpected message {name}: {message}"));
+        };
+        let channel_id = ChannelId(*id);
+        let Some(peer) = self.peers.get(connection).map(|peer| peer.id) else { return };
+        let known = self.channels.of_peer(&peer).any(|channel| channel.channel_id() == channel_id);
+        let text = match (known, is_open) {
+            (true, _) => format!("Peer sent unknown message {msg_type} ({name})"),
+            (false, true) => "Didn't negotiate OPT_DUAL_FUND: cannot use open_channel2".to_owned(),
+            (false, false) => format!("Unknown channel for {name}"),
+        };
+        let data = text.into_bytes();
+        let answer = match known {
+            true => Message::Warning { channel_id, data },
+            false => Message::Error { channel_id, data },
+        };
+        self.send_message(connection, &answer);
+        self.out.push(Output::ClosePeer(connection));
+        self.forget_peer(connection);
     }
 
     /// A plugin's answer to `custommsg`.
@@ -68,7 +111,7 @@ impl Command for Sendcustommsg {
         let message = params.optional_hex("msg").unwrap_or_default();
         let refuse = |text: String| RpcError::new(code::INVALID_REQUEST, text);
         if let Some((msg_type, name)) =
-            msg_type(&message).and_then(|number| Some((number, internal_name(number)?)))
+            msg_type(&message).and_then(|number| Some((number, node.profile.internal_message(number)?)))
         {
             return Err(refuse(format!(
                 "Cannot send messages of type {msg_type} ({name}). It is not possible to send messages that \
@@ -84,7 +127,9 @@ impl Command for Sendcustommsg {
         if let Some(even) = msg_type(&self.message).filter(|number| !Message::may_be_ignored(*number)) {
             let id = &request.client.id;
             let text = format!("sendcustommsg id={id} sending a custom even message ({even})");
-            node.log_main(LogLevel::Info, &text);
+            // Once is enough to make an operator look.
+            let first = !std::mem::replace(&mut node.peers.even_custommsg_sent, true);
+            node.log_main(if first { LogLevel::Info } else { LogLevel::Debug }, &text);
         }
         node.out.push(Output::ToPeer(self.connection, self.message));
         node.reply(&request.client, &json!({ "status": "Message sent to connectd for delivery" }));
@@ -94,17 +139,4 @@ impl Command for Sendcustommsg {
 
 fn msg_type(message: &[u8]) -> Option<u16> {
     message.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
-}
-
-/// The name of a message type that the node itself sends.
-fn internal_name(msg_type: u16) -> Option<&'static str> {
-    use leyden_bolt::message::msg_type as known;
-    Some(match msg_type {
-        known::WARNING => "WIRE_WARNING",
-        known::INIT => "WIRE_INIT",
-        known::ERROR => "WIRE_ERROR",
-        known::PING => "WIRE_PING",
-        known::PONG => "WIRE_PONG",
-        _ => return None,
-    })
 }

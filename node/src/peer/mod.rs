@@ -91,6 +91,8 @@ pub(crate) struct Peers {
     open: BTreeMap<ConnectionId, Peer>,
     /// The last address at which each peer was reached.
     pub(crate) known_addresses: BTreeMap<PublicKey, SocketAddr>,
+    /// Whether `sendcustommsg` was used for a type that ends connections where it is not known.
+    even_custommsg_sent: bool,
 }
 
 impl Peers {

@@ -4,6 +4,7 @@ mod bitcoind;
 mod chain;
 mod channels;
 mod commands;
+mod custommsg;
 mod db_write;
 mod gossip;
 mod invoices;
