@@ -38,6 +38,13 @@ const BUNDLED: &[(&str, &str)] = &[
     ("txprepare", "txprepare txdiscard txsend withdraw upgradewallet"),
 ];
 
+/// Name and topics that it declares.
+const TOPICS: &[(&str, &str)] = &[
+    ("pay", "pay_success pay_failure channel_hint_update"),
+    ("keysend", "pay_success pay_failure"),
+    ("cln-xpay", "pay_part_start pay_part_end"),
+];
+
 impl State {
     /// The path of the bundled plugin that has this method.
     pub(crate) fn bundled_owner(&self, method: &str) -> Option<PathBuf> {
@@ -50,6 +57,14 @@ impl State {
         // Nearly always none is away, and this is asked of every command.
         let none_away = !self.plugins.cleared && self.plugins.disabled.is_empty();
         !none_away && path_of(method).is_some_and(|path| self.is_away(&path))
+    }
+
+    /// Whether a bundled plugin that runs declares this topic.
+    pub(crate) fn is_bundled_topic(&self, topic: &str) -> bool {
+        let declares = |(_, topics): &&(&str, &str)| topics.split(' ').any(|own| own == topic);
+        let mut owners = TOPICS.iter().filter(declares);
+        self.profile.has_bundled_topic(topic)
+            && owners.any(|(name, _)| !self.is_away(&Path::new(DIR).join(name)))
     }
 
     fn is_away(&self, bundled: &Path) -> bool {

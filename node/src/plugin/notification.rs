@@ -36,12 +36,26 @@ impl State {
     /// Sends a notification that lightningd has from its plugin `cln-xpay`, in releases that have that.
     pub(crate) fn notify_of_xpay(&mut self, topic: &str, fields: &Value) {
         if self.profile.has_xpay() {
-            let (topic_json, params) = (json::quoted(topic), json!({ topic: fields }));
-            let frame =
-                format!(r#"{{"jsonrpc":"2.0","method":{topic_json},"origin":"cln-xpay","params":{params}}}"#);
-            for subscriber in self.subscribers(topic) {
-                self.out.push(Output::ToPlugin(subscriber, frame.clone()));
-            }
+            self.notify_custom(topic, "cln-xpay", &json!({ topic: fields }).to_string());
+        }
+    }
+
+    /// Sends a notification that lightningd has from its plugins `pay` and `keysend`: `origin` is the one.
+    pub(crate) fn notify_of_pay(&mut self, origin: &str, topic: &str, fields: &Value) {
+        let params = self.profile.pay_notification(topic, fields, self.config.allow_deprecated_apis);
+        self.notify_custom(topic, origin, &params.to_string());
+    }
+
+    fn notify_custom(&mut self, topic: &str, origin: &str, params: &str) {
+        let origin = json::quoted(origin);
+        let frame = if self.profile.custom_notification_origin_at_top() {
+            let topic = json::quoted(topic);
+            format!(r#"{{"jsonrpc":"2.0","method":{topic},"origin":{origin},"params":{params}}}"#)
+        } else {
+            message::notification(topic, &format!(r#"{{"origin":{origin},"payload":{params}}}"#))
+        };
+        for subscriber in self.subscribers(topic) {
+            self.out.push(Output::ToPlugin(subscriber, frame.clone()));
         }
     }
 
@@ -118,6 +132,7 @@ impl State {
         let known = |topic: &str| {
             (topic == "*" && self.profile.star_subscription())
                 || self.profile.has_topic(topic)
+                || self.is_bundled_topic(topic)
                 || self.plugins.iter().any(|(_, plugin)| plugin.declares_topic(topic))
         };
         let mut unknown = Vec::new();
@@ -209,17 +224,7 @@ impl State {
             return self.log(LogLevel::Unusual, &source, &text);
         }
         let origin = plugin.shortname.clone();
-        let frame = if self.profile.custom_notification_origin_at_top() {
-            let (topic, origin) = (json::quoted(topic), json::quoted(&origin));
-            format!(r#"{{"jsonrpc":"2.0","method":{topic},"origin":{origin},"params":{params}}}"#)
-        } else {
-            let origin = json::quoted(&origin);
-            let params = format!(r#"{{"origin":{origin},"payload":{params}}}"#);
-            message::notification(topic, &params)
-        };
-        for subscriber in self.subscribers(topic) {
-            self.out.push(Output::ToPlugin(subscriber, frame.clone()));
-        }
+        self.notify_custom(topic, &origin, params);
     }
 
     /// Tells a plugin to exit. Says whether it wants to be told.

@@ -2,12 +2,36 @@
 
 use super::Profile;
 use crate::catalogue;
+use serde_json::{Map, Value, json};
 
 impl Profile {
     /// Whether the node itself sends notifications of `topic`.
     #[must_use]
     pub fn has_topic(self, topic: &str) -> bool {
         catalogue::topic_of(self, topic).is_some()
+    }
+
+    /// Whether lightningd's own plugins declare `topic`, of those that they ever have.
+    #[must_use]
+    pub fn has_bundled_topic(self, topic: &str) -> bool {
+        matches!(topic, "pay_success" | "pay_failure") || matches!(self, Self::V26_06)
+    }
+
+    /// The parameters of `pay_success` and `pay_failure` (`plugins/libplugin-pay.c`). With what is deprecated there are the fields in
+    /// the form of before, too (v25.09).
+    #[must_use]
+    pub fn pay_notification(self, topic: &str, fields: &Value, deprecated_ok: bool) -> Value {
+        if !matches!(self, Self::V26_06) {
+            return fields.clone();
+        }
+        let mut params = Map::new();
+        if deprecated_ok {
+            // Of keysend as well.
+            params.insert("origin".to_owned(), json!("pay"));
+            params.insert("payload".to_owned(), fields.clone());
+        }
+        params.insert(topic.to_owned(), fields.clone());
+        params.into()
     }
 
     /// Whether what a plugin logs has its escapes resolved, and is split at newlines (v25.05); older releases

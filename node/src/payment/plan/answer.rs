@@ -30,6 +30,7 @@ impl State {
             let pending: u64 = plan.parts.values().map(PlannedPart::sent_msat).sum();
             let client = plan.client.take();
             let answer = self.plans.plans[&number].answer(self, preimage, sent_msat + pending);
+            self.notify_of_end(number, "pay_success", None);
             if let Some(client) = client {
                 self.reply(&client, &answer);
             }
@@ -108,6 +109,23 @@ impl State {
             self.reply(&client, &answer);
         }
         self.plans.clean(number);
+    }
+
+    /// `pay_success` and `pay_failure`, of what the plugins of before pay.
+    pub(super) fn notify_of_end(&mut self, number: u64, topic: &str, error: Option<&RpcError>) {
+        let Some(plan) = self.plans.plans.get(&number).filter(|plan| plan.style == Style::Pay) else {
+            return;
+        };
+        let mut fields = Map::new();
+        fields.insert("payment_hash".to_owned(), hex::encode(plan.goal.payment_hash).into());
+        if let Some(invoice) = &plan.goal.invoice {
+            fields.insert("bolt11".to_owned(), invoice.as_str().into());
+        }
+        if let Some(error) = error {
+            fields.insert("error".to_owned(), json!({ "message": error.message }));
+        }
+        let origin = if plan.goal.invoice.is_some() { "pay" } else { "keysend" };
+        self.notify_of_pay(origin, topic, &fields.into());
     }
 
     /// `pay_part_end` of a part that failed.

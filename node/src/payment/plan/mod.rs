@@ -229,6 +229,7 @@ impl State {
     /// Ends a plan for its client with an error.
     fn fail_plan(&mut self, number: u64, error: &RpcError) {
         if let Some(client) = self.plans.wanted(number).and_then(|plan| plan.client.take()) {
+            self.notify_of_end(number, "pay_failure", Some(error));
             self.reply_error(&client, error);
         }
         self.plans.clean(number);
