@@ -92,6 +92,8 @@ pub struct Config {
     pub plugin_startup_timeout: Option<Duration>,
     /// `--dev-plugin-shutdown-timeout`: how long plugins may take to exit; default by profile.
     pub plugin_shutdown_timeout: Option<Duration>,
+    /// `--dev-debugger`: plugins whose path ends so are to wait for a debugger, and have all the time that it takes.
+    pub debugged: Option<String>,
     /// How many times less time plugins have than the release gives them.
     pub plugin_timeout_divisor: NonZeroU32,
 }
@@ -123,7 +125,7 @@ impl Config {
             bitcoind_poll: Duration::from_secs(30),
             bitcoind_patience: Duration::from_secs(30),
             journal: Journal::File,
-            rescan: 1,
+            rescan: 30,
             plugins: Vec::new(),
             plugin_checksum: true,
             vars: ConfigVars::default(),
@@ -148,6 +150,7 @@ impl Config {
             log_timestamps: true,
             plugin_startup_timeout: None,
             plugin_shutdown_timeout: None,
+            debugged: None,
             plugin_timeout_divisor: NonZeroU32::MIN,
         }
     }

@@ -83,6 +83,7 @@ fn arguments(config: &NodeConfig) -> Vec<String> {
         ("lightning-dir", config.dir.display().to_string().into()),
         ("log-file", config.dir.join("log").display().to_string().into()),
         ("addr", addr.into()),
+        ("rescan", 1.into()),
         ("dev-allow-localhost", Value::Null),
     ];
     defaults.extend(as_in_pyln_testing());

@@ -255,7 +255,7 @@ mod tests {
         assert!(why.starts_with(&format!("Opening and reading {}: No such file", conf.display())), "{why}");
         fs::write(&conf, "alias=mine\n").unwrap();
         let config = parsed(dir.path(), &[&arg]).unwrap();
-        assert_eq!((config.rescan, config.alias.as_deref()), (1, Some("mine")));
+        assert_eq!((config.rescan, config.alias.as_deref()), (30, Some("mine")));
     }
 
     #[test]

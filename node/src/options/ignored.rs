@@ -31,7 +31,6 @@ const IGNORED: &[Ignored] = &[
             "database-upgrade",
             "dev-allowdustreserve",
             "dev-crash-after",
-            "dev-debugger",
             "dev-disable-commit-after",
             "dev-disconnect",
             "dev-fd-limit-multiplier",

@@ -113,6 +113,15 @@ pub(crate) const REST: &[Opt] = &[
     Opt::value("log-prefix", "stands before every line of the log", Shape::Text, log_prefix).keeps_space(),
     Opt::value("log-file", "append the log to this file; - is standard output", Shape::Text, log_file)
         .multi(),
+    Opt::value(
+        "dev-debugger",
+        "let plugins with this name wait for a debugger",
+        Shape::Text,
+        |config, value| {
+            config.debugged = Some(value.to_owned());
+            Ok(())
+        },
+    ),
     Opt::flag("dev-no-plugin-checksum", "do not look whether the file of a plugin has changed", |config| {
         config.plugin_checksum = false;
     }),

@@ -11,6 +11,7 @@ use crate::state::{Phase, State};
 use crate::strerror::strerror;
 use leyden_protocol::manifest::Refusal;
 use leyden_protocol::{Envelope, Id, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ impl State {
         let cwd = self.config.network_dir();
         let path = cwd.join(&plugin.path);
         let mut args = Vec::new();
+        if self.is_debugged(&path) {
+            args.push(self.profile.debugger_argument().to_owned());
+        }
         if self.config.developer && self.profile.tells_plugins_of_developer() {
             args.push("--developer".to_owned());
         }
@@ -74,7 +78,16 @@ impl State {
         }
     }
 
+    /// Whether a debugger is wanted for the plugin at this path.
+    fn is_debugged(&self, path: &Path) -> bool {
+        let debugged = self.config.debugged.as_deref();
+        debugged.is_some_and(|end| path.as_os_str().as_encoded_bytes().ends_with(end.as_bytes()))
+    }
+
     fn set_startup_timer(&mut self, id: PluginId) {
+        if self.plugins.get(id).is_some_and(|plugin| self.is_debugged(&plugin.path)) {
+            return;
+        }
         let after =
             self.config.plugin_startup_timeout.unwrap_or(self.shortened(self.profile.startup_timeout()));
         self.out.push(Output::SetTimer(Timer::PluginStartup(id), after));

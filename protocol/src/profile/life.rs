@@ -62,6 +62,15 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
+    /// What a plugin is told on its command line that is to wait for a debugger.
+    #[must_use]
+    pub const fn debugger_argument(self) -> &'static str {
+        match self {
+            Self::Manual | Self::V0_10 | Self::V23_02 => "--debugger",
+            Self::V26_06 => "--dev-debug-self",
+        }
+    }
+
     /// What kills a plugin that wrote what is no JSON. `unread` is everything that was not read yet.
     #[must_use]
     pub fn not_json(self, unread: &str) -> String {
