@@ -7,6 +7,7 @@
 use crate::id::Id;
 use crate::json;
 use serde::Serialize;
+use std::fmt;
 
 /// The members of a message, each the JSON text that was sent, and the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,13 +110,50 @@ pub struct RpcError {
     /// More, if the method gives more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<serde_json::Value>,
+    /// What it is about, if that is a token in a parameter: not everybody may be shown that.
+    #[serde(skip)]
+    pub bad_param: Option<Box<BadParam>>,
+}
+
+/// A token in a parameter that does not do (`common/json_command.c:command_fail_badparam`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadParam {
+    /// The parameter.
+    pub name: String,
+    /// What it should be.
+    pub what: String,
+    /// The token.
+    pub token: String,
+}
+
+impl From<BadParam> for RpcError {
+    /// The error that shows the token.
+    fn from(bad: BadParam) -> Self {
+        let text = format!("{}: {}: invalid token '{}'", bad.name, bad.what, bad.token);
+        Self { bad_param: Some(Box::new(bad)), ..Self::new(code::INVALID_PARAMS, text) }
+    }
+}
+
+impl BadParam {
+    /// The message that hides the token.
+    #[must_use]
+    pub fn without_token(&self) -> String {
+        format!("{}: {}: invalid token (see logs for details)", self.name, self.what)
+    }
+}
+
+impl fmt::Display for BadParam {
+    /// What the log says instead.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Invalid parameter {} ({}): token '{}'", self.name, self.what, self.token)
+    }
 }
 
 impl RpcError {
     /// An error without data.
     #[must_use]
     pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self { code, message: message.into(), data: None, bad_param: None }
     }
 }
 

@@ -8,6 +8,7 @@ mod amount;
 mod chain;
 pub mod channel;
 mod coin_mvts;
+mod command;
 mod database;
 mod features;
 mod hook;

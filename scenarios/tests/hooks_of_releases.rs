@@ -173,7 +173,7 @@ async fn the_manual_kills_the_second_plugin_of_a_single_hook() -> Result {
     assert!(error.to_string().contains(text), "{error}");
     l1.wait_for_log(&format!("UNUSUAL plugin-second: Killing plugin: {text}")).await?;
     // Whoever had it has it still; once it has gone, somebody else can have it.
-    l1.rpc("datastore", json!({"key": "k", "hex": "00"})).await?;
+    l1.rpc("invoice", json!(["any", "label", "description"])).await?;
     l1.stop_plugin("first").await?;
     l1.mount(Mock::hook("db_write").named("third")).await?;
     net.finish().await

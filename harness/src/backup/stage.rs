@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -27,7 +27,7 @@ const MISSED: u32 = 5;
 const OLDER_BY: usize = 3;
 
 /// What a node writes that does not live to commit it. Whatever it writes of its own accord, about blocks for example, would be written again.
-const LOST: &str = "lost";
+const LOST: &str = "leyden lost";
 
 /// How often that is to happen, and how often it is tried: the node may come to another commit first.
 const LOSSES: usize = 2;
@@ -47,6 +47,8 @@ pub(super) struct Stage<'a> {
     case: Case,
     /// Whether the other plugin refuses.
     refuses: Arc<AtomicBool>,
+    /// How often the node was told to write something.
+    written: AtomicUsize,
     breaches: Vec<Breach>,
     notes: Vec<String>,
 }
@@ -60,7 +62,8 @@ impl<'a> Stage<'a> {
         refuses: Arc<AtomicBool>,
     ) -> Self {
         let [node] = net.nodes();
-        Self { net, node, plugin, restore, case, refuses, breaches: Vec::new(), notes: Vec::new() }
+        let (written, breaches, notes) = (AtomicUsize::new(0), Vec::new(), Vec::new());
+        Self { net, node, plugin, restore, case, refuses, written, breaches, notes }
     }
 
     pub(super) async fn play(&mut self) -> Result {
@@ -94,7 +97,7 @@ impl<'a> Stage<'a> {
             self.wait_for_rest().await?;
             let crash = self.net.crash(&self.node).at(Commit::nth(1).before())?;
             // Its end is the answer.
-            drop(self.write(LOST).await);
+            drop(self.write("lost").await);
             crash.happened().await?;
             lost += usize::from(self.has_lost_the_write());
             if !self.start().await? {
@@ -112,7 +115,7 @@ impl<'a> Stage<'a> {
         for hook in [Hook::called("db_write"), Hook::answered("db_write")] {
             self.wait_for_rest().await?;
             let fault = self.net.fault(&self.node, &self.plugin).at(hook)?.die();
-            drop(self.write(LOST).await);
+            drop(self.write("lost").await);
             fault.happened().await?;
             self.node.wait_for_exit().await?;
             if !self.start().await? {
@@ -137,7 +140,7 @@ impl<'a> Stage<'a> {
                 refusal.release();
                 self.node.wait_for_exit().await.map(drop)
             };
-            let (written, refused) = tokio::join!(self.write(LOST), refuse);
+            let (written, refused) = tokio::join!(self.write("lost"), refuse);
             refused?;
             drop(written);
             self.refuses.store(false, Ordering::SeqCst);
@@ -204,14 +207,15 @@ impl<'a> Stage<'a> {
 
     /// Whether what the plugin was shown last is what the test wanted to be lost, and no transaction of the node's own.
     fn has_lost_the_write(&self) -> bool {
-        let lost = hex::encode(LOST);
         let calls = self.calls();
-        calls.last().is_some_and(|call| call.write.writes.iter().any(|write| write.contains(&lost)))
+        calls.last().is_some_and(|call| call.write.writes.iter().any(|write| write.contains(LOST)))
     }
 
+    /// Has the node write this text: as the label of an invoice, for those are in every release. No two may have the same.
     async fn write(&self, text: &str) -> Result {
-        let params = json!({"key": ["leyden", text], "string": text, "mode": "create-or-append"});
-        self.node.rpc("datastore", params).await.map(drop)
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let label = format!("leyden {text} {number}");
+        self.node.rpc("invoice", json!(["any", label, "a write"])).await.map(drop)
     }
 
     /// Starts the node; gives whether it runs. It does not if the plugin refuses, which is judged in the end.

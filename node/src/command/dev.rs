@@ -18,36 +18,6 @@ use std::time::Duration;
 /// How long `slowcmd` takes if it is not told, in ms.
 const SLOWLY: u32 = 1000;
 
-/// Those that a real lightningd has, and this node has not.
-const ELSEWHERE: [&str; 15] = [
-    "dev-compact-gossip-store",
-    "dev-connectd-exhaust-fds",
-    "dev-finalizepsbt",
-    "dev-listaddrs",
-    "dev-memdump",
-    "dev-peer-shachain",
-    "dev-queryrates",
-    "dev-quiesce",
-    "dev-rawrequest",
-    "dev-reenable-commit",
-    "dev-report-fds",
-    "dev-rescan-outputs",
-    "dev-set-max-scids-encode-size",
-    "dev-splice",
-    "dev-suppress-gossip",
-];
-
-/// Why there is no command of this name.
-pub(crate) fn unknown(name: &str, developer: bool) -> String {
-    match ELSEWHERE.contains(&name) {
-        true if developer => {
-            format!("Command \"{name}\" is not in the embedded node: a real lightningd has it")
-        }
-        true => format!("Command \"{name}\" is developer-only"),
-        false => format!("Unknown command '{name}'"),
-    }
-}
-
 /// The calls of `dev slowcmd` that are under way.
 #[derive(Default)]
 pub(crate) struct SlowCommands {

@@ -92,10 +92,7 @@ impl Command for Deprecations {
     const NAME: &'static str = "deprecations";
     const TAKES: &'static [Shape] = &[Shape::required("enable")];
 
-    fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
-        if !node.profile.has_deprecations() {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Unknown command 'deprecations'"));
-        }
+    fn parse(params: &Params, _: &State) -> Result<Self, RpcError> {
         Ok(Self { enable: params.boolean("enable")? })
     }
 
@@ -122,8 +119,8 @@ impl Command for Check {
 
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let name = content(params.required_raw("command_to_check")?);
-        if find(name).is_none() && node.plugins.method(name).is_none() {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Unknown command '{name}'")));
+        if node.own_command(name).is_none() && node.plugins.method(name).is_none() {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, node.no_command(name)));
         }
         Ok(Self { name: name.to_owned(), params: params.without("command_to_check") })
     }

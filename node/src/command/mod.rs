@@ -11,7 +11,8 @@
 //! | [`decode`] | `decode` |
 //! | [`listconfigs`] | `listconfigs` |
 //! | [`setconfig`] | `setconfig` |
-//! | [`dev`] | `dev`, and what developers find in a real lightningd only |
+//! | [`dev`] | `dev` |
+//! | [`elsewhere`] | what only a real lightningd has |
 //! | [`datastore`] | `datastore`, `listdatastore`, `deldatastore` |
 //! | [`signmessage`] | `signmessage`, `checkmessage` |
 //! | [`makesecret`] | what it is called |
@@ -24,6 +25,7 @@ pub(crate) mod amount;
 mod datastore;
 pub(crate) mod decode;
 pub(crate) mod dev;
+mod elsewhere;
 pub(crate) mod general;
 mod help;
 pub(crate) mod invoice;
@@ -114,7 +116,9 @@ fn parse<C: Command>(node: &State, params: &str) -> Result<C, RpcError> {
 }
 
 fn check<C: Command>(node: &mut State, params: &str, request: &RpcRequest) -> Result<(), RpcError> {
-    parse::<C>(node, params)?.check(node, request)
+    // Whoever only asks whether a token would do is shown it.
+    let command = parse::<C>(node, params).map_err(|error| RpcError { bad_param: None, ..error })?;
+    command.check(node, request)
 }
 
 fn run<C: Command>(node: &mut State, request: &RpcRequest) -> Result<(), RpcError> {

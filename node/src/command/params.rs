@@ -4,7 +4,7 @@ use super::amount::parse_msat;
 use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::ShortChannelId;
 use leyden_protocol::json;
-use leyden_protocol::message::{RpcError, code};
+use leyden_protocol::message::{BadParam, RpcError, code};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +50,7 @@ pub(crate) fn missing(name: &str) -> RpcError {
 
 /// The complaint about a token of the wrong kind within a parameter.
 pub(crate) fn wrong_token(name: &str, what: &str, token: &str) -> RpcError {
-    invalid(format!("{name}: {what}: invalid token '{token}'"))
+    BadParam { name: name.to_owned(), what: what.to_owned(), token: token.to_owned() }.into()
 }
 
 fn has_unicode_escape(token: &str) -> bool {

@@ -14,7 +14,7 @@ pub(crate) mod hook;
 pub(crate) mod internal;
 pub(crate) mod socket;
 
-use crate::command::{Row, dev};
+use crate::command::Row;
 use crate::event::LogLevel;
 use crate::input::{ConnectionId, PluginId, RpcInput};
 use crate::log::Direction;
@@ -130,11 +130,7 @@ impl State {
         let client = &mut request.client;
         client.notified = self.connections.get(client.connection).is_some_and(|one| one.notified);
         if self.own_command(&request.method).is_none() && self.plugins.method(&request.method).is_none() {
-            let mut text = dev::unknown(&request.method, self.config.developer);
-            if self.bundled_owner(&request.method).is_some() {
-                text.push_str(": a plugin of lightningd has it, which this node is without; run the test on a real lightningd");
-            }
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, text));
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, self.no_command(&request.method)));
         }
         let filter = json::member(&request.text, "filter").filter(|_| self.profile.rpc_filters());
         client.filter = filter.map(Filter::parse).transpose()?.map(Box::new);
@@ -212,9 +208,15 @@ impl State {
         self.reply_verbatim(client, &message::response(&client.id, &result));
     }
 
-    /// Answers a request with an error.
+    /// Answers a request with an error. A token that does not do may be a secret in the wrong place: only developers are shown it.
     pub(crate) fn reply_error(&mut self, client: &Client, error: &RpcError) {
-        self.reply_verbatim(client, &message::error_response(Some(&client.id), error));
+        let hides = self.profile.hides_bad_tokens() && !self.config.developer;
+        let Some(bad) = error.bad_param.as_deref().filter(|_| hides) else {
+            return self.reply_verbatim(client, &message::error_response(Some(&client.id), error));
+        };
+        self.log(LogLevel::Info, &client.connection.log_source(), &bad.to_string());
+        let error = RpcError::new(error.code, bad.without_token());
+        self.reply_verbatim(client, &message::error_response(Some(&client.id), &error));
     }
 
     /// Answers a request with a whole response, if its client is still there.

@@ -65,7 +65,7 @@ impl Registry for Newcomer<'_> {
                 // Which are left for the built-in backend is settled when the node has started.
                 (self.state.phase > Phase::Manifests).then(|| format!("plugin {BUILT_IN}"))
             }
-            None => self.state.own_command(name).map(|_| "lightningd".to_owned()),
+            None => self.state.is_lightningds(name).then(|| "lightningd".to_owned()),
         }
     }
 

@@ -13,6 +13,7 @@ mod onion_messages;
 mod options;
 mod payments;
 mod peer;
+mod plugins;
 mod program;
 mod psbts;
 mod rumours;

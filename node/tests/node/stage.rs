@@ -117,6 +117,8 @@ impl Stage {
 
     async fn run(&self, args: &[&str]) -> Result<Play, (Exit, Vec<String>)> {
         let mut config = config(self.path(), &self.chain).await;
+        // As lightningd starts, unless it is told otherwise.
+        config.developer = false;
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         options::parse(&mut config, &args).expect("the node knows its own options");
         let socket = config.network_dir().join("lightning-rpc");
@@ -150,11 +152,6 @@ impl Play {
     /// Another connection.
     pub(crate) async fn connect(&self) -> Client {
         Client::connect(&self.socket).await
-    }
-
-    /// The node's socket.
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
     }
 
     /// The result of a request.

@@ -199,17 +199,6 @@ impl Profile {
         matches!(self, Self::V26_06)
     }
 
-    /// Whether a command of the embedded node is one of this release.
-    #[must_use]
-    pub fn has_command(self, name: &str) -> bool {
-        match name {
-            "setconfig" => self.listconfigs_tells_sources(),
-            // Before v24.11 it took other parameters.
-            "injectonionmessage" => matches!(self, Self::V26_06),
-            _ => true,
-        }
-    }
-
     /// Whether `init` calls `--always-use-proxy` by its older name, `use_proxy_always`.
     #[must_use]
     pub const fn has_use_proxy_always(self) -> bool {

@@ -31,6 +31,12 @@ impl Profile {
         matches!(self, Self::V23_02 | Self::V26_06)
     }
 
+    /// Whether a token that does not do stands in the log and not in the answer, unless developers ask (v24.08).
+    #[must_use]
+    pub const fn hides_bad_tokens(self) -> bool {
+        matches!(self, Self::V26_06)
+    }
+
     /// Whether `check` of a plugin's method is the plugin's to answer if it can (v24.05).
     #[must_use]
     pub const fn passes_check_on(self) -> bool {
@@ -46,12 +52,6 @@ impl Profile {
             Self::V23_02 => Some(format!("{text} '{}'", json::content(token))),
             Self::Manual | Self::V0_10 => Some(text.to_owned()),
         }
-    }
-
-    /// Whether a connection can say whether it wants what is deprecated (v24.02).
-    #[must_use]
-    pub const fn has_deprecations(self) -> bool {
-        matches!(self, Self::V26_06)
     }
 
     /// Whether `help` tells what commands are about (until v24.08), and not only how they are used.
