@@ -39,6 +39,10 @@ pub(crate) struct Opt {
     dynamic: bool,
     /// Whether white space behind the value belongs to it.
     keeps_space: bool,
+    /// Whether it is listed only if it was given, or asked for by name.
+    hidden: bool,
+    /// What it is if it is not given, for those without `show`.
+    default: Option<&'static str>,
     /// Its value, given or not; without this, it is shown as it was given.
     show: Option<fn(&Config) -> Option<String>>,
 }
@@ -52,6 +56,10 @@ enum Action {
     Flag(fn(&mut Config)),
     /// It prints something instead of starting a node.
     Instead(Instead),
+    /// Nothing; what it is given must have its shape.
+    Nothing,
+    /// The node cannot start with it, for this reason.
+    Refuse(&'static str),
 }
 
 /// What is asked for instead of a node.
@@ -95,8 +103,39 @@ impl Opt {
         Self::new(name, about, Shape::Flag, Action::Instead(instead))
     }
 
+    /// An option of lightningd that changes nothing here.
+    const fn ignored(name: &'static str, shape: Shape) -> Self {
+        Self::new(name, "one of lightningd's, without effect here", shape, Action::Nothing)
+    }
+
+    /// An option of lightningd that this node cannot honour.
+    const fn refused(name: &'static str, why: &'static str) -> Self {
+        Self::new(name, "one of lightningd's, refused here", Shape::Flag, Action::Refuse(why))
+    }
+
     const fn new(name: &'static str, about: &'static str, shape: Shape, action: Action) -> Self {
-        Self { name, about, action, shape, multi: false, dynamic: false, keeps_space: false, show: None }
+        Self {
+            name,
+            about,
+            action,
+            shape,
+            multi: false,
+            dynamic: false,
+            keeps_space: false,
+            hidden: false,
+            default: None,
+            show: None,
+        }
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
     }
 
     const fn multi(mut self) -> Self {
@@ -120,7 +159,11 @@ impl Opt {
     }
 
     const fn takes_value(&self) -> bool {
-        matches!(self.action, Action::Value(_))
+        match self.action {
+            Action::Value(_) => true,
+            Action::Nothing => !matches!(self.shape, Shape::Flag),
+            Action::Flag(_) | Action::Instead(_) | Action::Refuse(_) => false,
+        }
     }
 
     /// Sets it.
@@ -128,22 +171,39 @@ impl Opt {
     /// # Errors
     /// lightningd's text behind the option, such as `'x' is not a number`.
     pub(crate) fn set(&self, config: &mut Config, value: Option<&str>) -> Result<(), String> {
-        match (self.action, value) {
-            (Action::Value(set), Some(value)) => set(config, value),
-            (Action::Value(_), None) => Err("requires an argument".to_owned()),
-            (Action::Flag(_) | Action::Instead(_), Some(_)) => Err("doesn't allow an argument".to_owned()),
-            (Action::Flag(set), None) => {
+        match value {
+            None if self.takes_value() => return Err("requires an argument".to_owned()),
+            Some(_) if !self.takes_value() => return Err("doesn't allow an argument".to_owned()),
+            _ => {}
+        }
+        match self.action {
+            Action::Value(set) => set(config, value.unwrap_or_default()),
+            Action::Flag(set) => {
                 set(config);
                 Ok(())
             }
-            (Action::Instead(_), None) => Ok(()),
+            Action::Nothing => self.shape.check(value.unwrap_or_default()),
+            Action::Refuse(why) => Err(why.to_owned()),
+            Action::Instead(_) => Ok(()),
+        }
+    }
+}
+
+impl Shape {
+    /// Whether a value has this shape.
+    fn check(self, value: &str) -> Result<(), String> {
+        match self {
+            Self::Int => own::number::<i64>(value).map(drop),
+            Self::Bool => leyden_protocol::option::boolean(value).map(drop),
+            Self::Msat => channels::msat(value).map(drop),
+            Self::Flag | Self::Text | Self::Concealed => Ok(()),
         }
     }
 }
 
 /// Every option of the node itself, in order.
 pub(crate) fn table() -> impl Iterator<Item = &'static Opt> {
-    own::FIRST.iter().chain(channels::OPTIONS).chain(own::REST)
+    own::FIRST.iter().chain(channels::OPTIONS).chain(own::REST).chain(ignored::OWN)
 }
 
 /// Whether an option exists only behind `--developer`.
@@ -153,7 +213,7 @@ pub(crate) fn is_for_developers(name: &str) -> bool {
 
 /// Whether an option of this name is lightningd's own, so that no plugin may have it.
 pub(crate) fn is_taken(name: &str) -> bool {
-    find(name).is_some() || ignored::is_lightningds(name)
+    find(name).is_some()
 }
 
 /// The node's own option `name`.

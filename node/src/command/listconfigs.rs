@@ -124,6 +124,10 @@ impl State {
             return None;
         }
         let given = self.given(entry);
+        // Not each of these is in every release.
+        if entry.is_ignored() && given.is_empty() {
+            return None;
+        }
         if entry.shape() == Shape::Flag {
             return Some((!given.is_empty()).into());
         }

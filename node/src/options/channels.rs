@@ -120,6 +120,6 @@ pub(crate) const OPTIONS: &[Opt] = &[
     ),
 ];
 
-fn msat(value: &str) -> Result<u64, String> {
+pub(super) fn msat(value: &str) -> Result<u64, String> {
     parse_msat(value).ok_or_else(|| format!("Unable to parse millisatoshi amount '{value}'"))
 }

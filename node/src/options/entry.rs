@@ -2,6 +2,7 @@
 
 use super::configvar::ConfigVar;
 use super::{Action, Opt, Shape, find, is_for_developers, table};
+use crate::command::amount::parse_msat;
 use crate::config::Config;
 use crate::input::PluginId;
 use crate::plugin::Plugin;
@@ -63,9 +64,14 @@ impl<'a> Entry<'a> {
     /// Whether it is listed only if it was given, or asked for by name.
     pub(crate) fn is_hidden(&self) -> bool {
         match self {
-            Self::Node(option) => is_for_developers(option.name),
+            Self::Node(option) => option.hidden || is_for_developers(option.name),
             Self::Plugin(_, _, option) => option.deprecated != Deprecated::Never,
         }
+    }
+
+    /// Whether it is one of lightningd's that changes nothing here.
+    pub(crate) fn is_ignored(&self) -> bool {
+        matches!(self, Self::Node(Opt { action: Action::Nothing | Action::Refuse(_), .. }))
     }
 
     /// Whether no node runs with it.
@@ -81,7 +87,7 @@ impl<'a> Entry<'a> {
         let given = given.and_then(|var| var.value.clone());
         match self {
             Self::Node(Opt { show: Some(show), .. }) => show(config),
-            Self::Node(_) => given,
+            Self::Node(option) => given.or_else(|| option.default.map(str::to_owned)),
             Self::Plugin(_, _, option) => given.or_else(|| option.default.clone()),
         }
     }
@@ -94,7 +100,8 @@ impl<'a> Entry<'a> {
             }
             Self::Node(option) => match option.shape {
                 Shape::Bool => leyden_protocol::option::boolean(text).unwrap_or_default().into(),
-                Shape::Int | Shape::Msat => serde_json::from_str(text).unwrap_or(Value::Null),
+                Shape::Int => serde_json::from_str(text).unwrap_or(Value::Null),
+                Shape::Msat => parse_msat(text).map_or(Value::Null, Value::from),
                 Shape::Flag | Shape::Text | Shape::Concealed => text.into(),
             },
         }

@@ -1,91 +1,91 @@
 //! Options of lightningd and of the plugins that come with it which change nothing here: they are accepted,
-//! so that a command line for lightningd starts this node as well.
+//! so that a command line for lightningd starts this node as well. What the node cannot do without being asked for it refuses.
 //!
 //! Most are about payments, gossip on the wire and subdaemons, which this node does not have.
 
-/// Options that one program registers.
-struct Ignored {
-    /// `lightningd`, or the plugin that comes with it.
-    owner: &'static str,
-    /// They need a value.
-    with_value: &'static [&'static str],
-    /// They stand alone.
-    alone: &'static [&'static str],
-}
+use super::{Opt, Shape};
 
-/// Who else has options.
-const LIGHTNINGD: &str = "lightningd";
+/// lightningd's own, in its order, with the values that they have on regtest.
+pub(crate) const OWN: &[Opt] = &[
+    Opt::refused("testnet", ONLY_REGTEST),
+    Opt::refused("testnet4", ONLY_REGTEST),
+    Opt::refused("signet", ONLY_REGTEST),
+    Opt::refused("mainnet", ONLY_REGTEST),
+    Opt::ignored("experimental-dual-fund", Shape::Flag),
+    Opt::ignored("experimental-splicing", Shape::Flag),
+    Opt::ignored("experimental-shutdown-wrong-funding", Shape::Flag),
+    Opt::ignored("require-confirmed-inputs", Shape::Bool).default("false"),
+    Opt::ignored("commit-time", Shape::Int).default("10"),
+    Opt::ignored("max-dust-htlc-exposure-msat", Shape::Msat).default("50000000"),
+    Opt::ignored("announce-addr", Shape::Text).multi(),
+    Opt::ignored("announce-addr-discovered", Shape::Text).default("auto"),
+    Opt::ignored("announce-addr-discovered-port", Shape::Int).default("19846"),
+    Opt::ignored("autolisten", Shape::Bool).default("false"),
+    Opt::ignored("disable-dns", Shape::Flag),
+    Opt::refused("encrypted-hsm", NO_PASSPHRASE).hidden(),
+    Opt::refused("hsm-passphrase", NO_PASSPHRASE),
+    Opt::ignored("rpc-file-mode", Shape::Text).default("0600"),
+    Opt::ignored("commit-fee", Shape::Int).default("100"),
+    Opt::ignored("commit-feerate-offset", Shape::Int).default("5"),
+    Opt::ignored("min-emergency-msat", Shape::Msat).default("25000000"),
+    Opt::ignored("subdaemon", Shape::Text).multi(),
+    Opt::ignored("invoices-onchain-fallback", Shape::Flag),
+    Opt::ignored("payment-fronting-node", Shape::Text).multi(),
+    Opt::ignored("message-padding", Shape::Bool).default("false"),
+    Opt::ignored("autoconnect-seeker-peers", Shape::Int).default("10"),
+    Opt::ignored("database-upgrade", Shape::Bool),
+    Opt::ignored("force-feerates", Shape::Text),
+    Opt::ignored("tor-service-password", Shape::Text),
+    Opt::ignored("experimental-peer-storage", Shape::Flag).hidden(),
+    Opt::ignored("large-channels", Shape::Flag).hidden(),
+    Opt::ignored("wumbo", Shape::Flag).hidden(),
+    Opt::refused("list-features-only", ELSEWHERE).hidden(),
+    Opt::refused("test-daemons-only", ELSEWHERE).hidden(),
+    Opt::ignored("dev-allowdustreserve", Shape::Text),
+    Opt::ignored("dev-crash-after", Shape::Int),
+    Opt::ignored("dev-disable-commit-after", Shape::Int),
+    Opt::ignored("dev-disconnect", Shape::Text),
+    Opt::ignored("dev-fd-limit-multiplier", Shape::Int),
+    Opt::ignored("dev-force-bip32-seed", Shape::Text),
+    Opt::ignored("dev-force-channel-secrets", Shape::Text),
+    Opt::ignored("dev-force-tmp-channel-id", Shape::Text),
+    Opt::ignored("dev-max-fee-multiplier", Shape::Text),
+    Opt::ignored("dev-max-funding-unconfirmed-blocks", Shape::Int),
+    Opt::ignored("dev-onion-reply-length", Shape::Int),
+    Opt::ignored("dev-save-plugin-io", Shape::Text),
+    Opt::ignored("dev-timeout-secs", Shape::Int),
+    Opt::ignored("dev-allow-shutdown-destination-change", Shape::Flag),
+    Opt::ignored("dev-any-channel-type", Shape::Flag),
+    Opt::ignored("dev-builtin-plugins-unimportant", Shape::Flag),
+    Opt::ignored("dev-debug-self", Shape::Flag),
+    Opt::ignored("dev-fail-on-subdaemon-fail", Shape::Flag),
+    Opt::ignored("dev-fail-process-onionpacket", Shape::Flag),
+    Opt::ignored("dev-fast-gossip", Shape::Flag),
+    Opt::ignored("dev-fast-gossip-prune", Shape::Flag),
+    Opt::ignored("dev-handshake-no-reply", Shape::Flag),
+    Opt::ignored("dev-hsmd-fail-preapprove", Shape::Flag),
+    Opt::ignored("dev-hsmd-no-preapprove-check", Shape::Flag),
+    Opt::ignored("dev-keep-nagle", Shape::Flag),
+    Opt::ignored("dev-limit-connections-inflight", Shape::Flag),
+    Opt::ignored("dev-no-htlc-timeout", Shape::Flag),
+    Opt::ignored("dev-no-modern-onion", Shape::Flag),
+    Opt::ignored("dev-no-ping-timer", Shape::Flag),
+    Opt::ignored("dev-no-reconnect-private", Shape::Flag),
+    Opt::ignored("dev-no-version-checks", Shape::Flag),
+    Opt::ignored("dev-strict-forwarding", Shape::Flag),
+    Opt::ignored("dev-throttle-gossip", Shape::Flag),
+    Opt::ignored("dev-warn-on-overgrind", Shape::Flag),
+];
 
-const IGNORED: &[Ignored] = &[
-    Ignored {
-        owner: LIGHTNINGD,
-        with_value: &[
-            "announce-addr",
-            "announce-addr-discovered",
-            "announce-addr-discovered-port",
-            "autoconnect-seeker-peers",
-            "autolisten",
-            "commit-fee",
-            "commit-feerate-offset",
-            "commit-time",
-            "database-upgrade",
-            "dev-allowdustreserve",
-            "dev-crash-after",
-            "dev-disable-commit-after",
-            "dev-disconnect",
-            "dev-fd-limit-multiplier",
-            "dev-force-bip32-seed",
-            "dev-force-channel-secrets",
-            "dev-force-tmp-channel-id",
-            "dev-max-fee-multiplier",
-            "dev-max-funding-unconfirmed-blocks",
-            "dev-onion-reply-length",
-            "dev-save-plugin-io",
-            "dev-timeout-secs",
-            "force-feerates",
-            "max-dust-htlc-exposure-msat",
-            "message-padding",
-            "min-emergency-msat",
-            "payment-fronting-node",
-            "require-confirmed-inputs",
-            "subdaemon",
-            "tor-service-password",
-        ],
-        alone: &[
-            "dev-allow-shutdown-destination-change",
-            "dev-any-channel-type",
-            "dev-builtin-plugins-unimportant",
-            "dev-debug-self",
-            "dev-fail-on-subdaemon-fail",
-            "dev-fail-process-onionpacket",
-            "dev-fast-gossip",
-            "dev-fast-gossip-prune",
-            "dev-handshake-no-reply",
-            "dev-hsmd-fail-preapprove",
-            "dev-hsmd-no-preapprove-check",
-            "dev-keep-nagle",
-            "dev-limit-connections-inflight",
-            "dev-no-htlc-timeout",
-            "dev-no-modern-onion",
-            "dev-no-ping-timer",
-            "dev-no-reconnect-private",
-            "dev-no-version-checks",
-            "dev-strict-forwarding",
-            "dev-throttle-gossip",
-            "dev-warn-on-overgrind",
-            "disable-dns",
-            "experimental-dual-fund",
-            "experimental-peer-storage",
-            "experimental-shutdown-wrong-funding",
-            "experimental-splicing",
-            "invoices-onchain-fallback",
-            "large-channels",
-            "wumbo",
-        ],
-    },
-    Ignored {
-        owner: "autoclean",
-        with_value: &[
+const ONLY_REGTEST: &str = "only regtest is there";
+const ELSEWHERE: &str = "the embedded node cannot tell: a real lightningd can";
+const NO_PASSPHRASE: &str = "a secret with a passphrase is not understood here";
+
+/// Those of lightningd's plugins: the plugin, its options that need a value, and those that stand alone.
+const OF_PLUGINS: &[(&str, &[&str], &[&str])] = &[
+    (
+        "autoclean",
+        &[
             "autoclean-cycle",
             "autoclean-expiredinvoices-age",
             "autoclean-failedforwards-age",
@@ -96,11 +96,11 @@ const IGNORED: &[Ignored] = &[
             "autoclean-succeededpays-age",
             "dev-autoclean-max-batch",
         ],
-        alone: &[],
-    },
-    Ignored {
-        owner: "bcli",
-        with_value: &[
+        &[],
+    ),
+    (
+        "bcli",
+        &[
             "bitcoin-cli",
             "bitcoin-datadir",
             "bitcoin-retry-timeout",
@@ -108,26 +108,18 @@ const IGNORED: &[Ignored] = &[
             "dev-ignore-ibd",
             "dev-no-fake-fees",
         ],
-        alone: &[],
-    },
-    Ignored {
-        owner: "bookkeeper",
-        with_value: &["bkpr-currency", "bookkeeper-db", "bookkeeper-dir"],
-        alone: &[],
-    },
-    Ignored { owner: "bwatch", with_value: &["bwatch-poll-interval"], alone: &["experimental-bwatch"] },
-    Ignored { owner: "cln-askrene", with_value: &["askrene-max-threads", "askrene-timeout"], alone: &[] },
-    Ignored { owner: "cln-grpc", with_value: &["grpc-host", "grpc-port"], alone: &[] },
-    Ignored { owner: "cln-renepay", with_value: &[], alone: &["renepay-debug-mcf", "renepay-debug-payflow"] },
-    Ignored {
-        owner: "cln-xpay",
-        with_value: &["xpay-handle-pay", "xpay-slow-mode", "xpay-user-layer"],
-        alone: &["dev-xpay-no-age"],
-    },
-    Ignored { owner: "exposesecret", with_value: &["exposesecret-passphrase"], alone: &[] },
-    Ignored {
-        owner: "funder",
-        with_value: &[
+        &[],
+    ),
+    ("bookkeeper", &["bkpr-currency", "bookkeeper-db", "bookkeeper-dir"], &[]),
+    ("bwatch", &["bwatch-poll-interval"], &["experimental-bwatch"]),
+    ("cln-askrene", &["askrene-max-threads", "askrene-timeout"], &[]),
+    ("cln-grpc", &["grpc-host", "grpc-port"], &[]),
+    ("cln-renepay", &[], &["renepay-debug-mcf", "renepay-debug-payflow"]),
+    ("cln-xpay", &["xpay-handle-pay", "xpay-slow-mode", "xpay-user-layer"], &["dev-xpay-no-age"]),
+    ("exposesecret", &["exposesecret-passphrase"], &[]),
+    (
+        "funder",
+        &[
             "channel-fee-max-base-msat",
             "channel-fee-max-proportional-thousandths",
             "funder-fund-probability",
@@ -144,32 +136,18 @@ const IGNORED: &[Ignored] = &[
             "lease-fee-basis",
             "lease-funding-weight",
         ],
-        alone: &[],
-    },
-    Ignored {
-        owner: "offers",
-        with_value: &["dev-invoice-internal-scid"],
-        alone: &["dev-invoice-bpath-scid", "fetchinvoice-noconnect"],
-    },
-    Ignored { owner: "pay", with_value: &[], alone: &["disable-mpp"] },
-    Ignored { owner: "sql", with_value: &["dev-sqlfilename", "dev-sqllistlimit"], alone: &[] },
+        &[],
+    ),
+    ("offers", &["dev-invoice-internal-scid"], &["dev-invoice-bpath-scid", "fetchinvoice-noconnect"]),
+    ("pay", &[], &["disable-mpp"]),
+    ("sql", &["dev-sqlfilename", "dev-sqllistlimit"], &[]),
 ];
 
-/// Whether the option `name` needs a value; `None` if nobody ignores it.
+/// Whether the option `name` of a plugin of lightningd needs a value; `None` if none has it. They are free for others: a plugin that
+/// takes the place of `bcli` has its options too.
 pub(crate) fn needs_value(name: &str) -> Option<bool> {
-    let of = |names: fn(&Ignored) -> &[&'static str]| IGNORED.iter().any(|all| names(all).contains(&name));
-    if of(|all| all.with_value) {
-        Some(true)
-    } else if of(|all| all.alone) {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-/// Whether `name` is an ignored option of lightningd itself. Those of its plugins are free for others: a
-/// plugin that takes the place of `bcli` has its options too.
-pub(crate) fn is_lightningds(name: &str) -> bool {
-    let own = IGNORED.iter().filter(|all| all.owner == LIGHTNINGD);
-    own.flat_map(|all| all.with_value.iter().chain(all.alone)).any(|own| *own == name)
+    OF_PLUGINS.iter().find_map(|(_, with_value, alone)| {
+        let needs = with_value.contains(&name);
+        (needs || alone.contains(&name)).then_some(needs)
+    })
 }

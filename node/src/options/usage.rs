@@ -21,7 +21,9 @@ impl State {
     /// Deprecated options are not advertised; those for developers are, to developers.
     fn is_shown(&self, entry: &Entry<'_>) -> bool {
         match entry {
-            Entry::Node(option) => self.config.developer || !is_for_developers(option.name),
+            Entry::Node(option) => {
+                !entry.is_ignored() && (self.config.developer || !is_for_developers(option.name))
+            }
             Entry::Plugin(..) => !entry.is_hidden(),
         }
     }

@@ -1,6 +1,7 @@
 //! How a start fails or succeeds by its options, and `--help`. Plugins are scripts for sh here.
 
 use crate::chain::Chain;
+use crate::stage::Stage;
 use leyden_node::config::{Bitcoind, Config};
 use leyden_node::event::{Event, Exit};
 use leyden_node::{Host, Node, options};
@@ -214,4 +215,50 @@ async fn init_tells_of_the_proxy_in_the_release_s_words() {
     let old = [&proxy[..], &["--release-profile=v0.10"]].concat();
     let old = place.configuration("told", &old).await;
     assert_eq!((&old["use_proxy_always"], old.get("always_use_proxy")), (&json!(true), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_lightningd_that_change_nothing_are_listed_with_what_it_has_for_them() {
+    let stage = Stage::new();
+    let given =
+        ["--autoconnect-seeker-peers=3", "--disable-dns", "--subdaemon=hsmd:x", "--min-emergency-msat=1sat"];
+    let mut play = stage.start(&given).await;
+    let listed = play.ok("listconfigs", json!({})).await["configs"].take();
+    for (name, expected) in [
+        ("autoconnect-seeker-peers", json!({ "value_int": 3, "source": "cmdline" })),
+        ("disable-dns", json!({ "set": true, "source": "cmdline" })),
+        ("subdaemon", json!({ "values_str": ["hsmd:x"], "sources": ["cmdline"] })),
+        ("min-emergency-msat", json!({ "value_msat": 1000, "source": "cmdline" })),
+        ("commit-fee", json!({ "value_int": 100, "source": "default" })),
+        ("announce-addr-discovered", json!({ "value_str": "auto", "source": "default" })),
+        ("message-padding", json!({ "value_bool": false, "source": "default" })),
+        ("testnet", json!({ "set": false, "source": "default" })),
+        ("rescan", json!({ "value_int": 30, "source": "default" })),
+    ] {
+        assert_eq!(listed[name], expected, "{name}");
+    }
+    // Not unless they were given, or are asked about.
+    assert_eq!((listed.get("large-channels"), listed.get("dev-fast-gossip")), (None, None));
+    let one = play.ok("listconfigs", json!(["large-channels"])).await;
+    assert_eq!(one, json!({ "configs": { "large-channels": { "set": false, "source": "default" } } }));
+}
+
+#[test]
+fn what_lightningd_would_do_and_this_node_cannot_is_refused_by_name() {
+    for (arg, why) in [
+        ("--testnet", "--testnet: only regtest is there"),
+        ("--hsm-passphrase", "--hsm-passphrase: a secret with a passphrase is not understood here"),
+        (
+            "--list-features-only",
+            "--list-features-only: the embedded node cannot tell: a real lightningd can",
+        ),
+        ("--commit-time=soon", "--commit-time=soon: 'soon' is not a number"),
+        ("--disable-dns=x", "--disable-dns=x: doesn't allow an argument"),
+        ("--commit-fee", "--commit-fee: requires an argument"),
+    ] {
+        let dir = tempfile::tempdir().expect("there is room for a directory");
+        let mut config = Config::new(dir.path().to_owned(), None);
+        let refused = options::parse(&mut config, &[arg.to_owned()]);
+        assert_eq!(refused.map(drop), Err(why.to_owned()));
+    }
 }
