@@ -1,6 +1,6 @@
 //! What plugins say while the node waits for their answer to `db_write`, and how it ends over it.
 
-use crate::stage::{Play, Says, Stage};
+use crate::stage::{Says, Stage};
 use leyden_node::event::Exit;
 use serde_json::{Value, json};
 
@@ -30,11 +30,7 @@ async fn end(args: &[&str], says: Says) -> (String, Vec<String>) {
     let exit = play.exit().await;
     assert_eq!(exit.code, Exit::ABORTED);
     let place = stage.path().canonicalize().expect("it is there").display().to_string();
-    (exit.message.unwrap_or_default().replace(&place, ""), kills(&play))
-}
-
-fn kills(play: &Play) -> Vec<String> {
-    play.log().into_iter().filter(|line| line.contains("Killing plugin")).collect()
+    (exit.message.unwrap_or_default().replace(&place, ""), play.kills())
 }
 
 /// The message of a node whose plugin was killed while it was waited for.

@@ -16,6 +16,7 @@ mod peer;
 mod plugins;
 mod program;
 mod psbts;
+mod registration;
 mod rumours;
 mod running;
 mod socket;

@@ -124,3 +124,95 @@ async fn topics_of_lightningd_s_own_plugins_are_known_where_they_run() {
         ["pay_part_start", "pay_part_end", "channel_hint_update"]
     );
 }
+
+/// A plugin that says this when there is a new invoice.
+fn talker(stage: &mut Stage, says: Says) -> String {
+    let manifest = json!({ "options": [], "rpcmethods": [], "subscriptions": ["invoice_creation"] });
+    stage.with("talker", manifest, move |told| match told["method"].as_str() {
+        Some("invoice_creation") => says.clone(),
+        _ => Says::Usual,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_makes_no_sense_kills() {
+    let notification =
+        |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+    let malformed = r#"Malformed JSON-RPC notification missing "method" or "params": "#;
+    let (no_params, no_method) = (r#"{"jsonrpc":"2.0","method":"log"}"#, r#"{"jsonrpc":"2.0","params":{}}"#);
+    let no_message = r#"Log notification from plugin doesn't have a string "message" field"#;
+    let level = |level: &str| {
+        format!(
+            r#"Unknown log-level "{level}", valid values are "trace", "debug", "info", "warn", or "error"."#
+        )
+    };
+    let stray = notification("progress", r#"{"id":"x"}"#);
+    let unknown = "Received a JSON-RPC notify for non-existent request";
+    let cases = [
+        ("v26.06", no_params.to_owned(), format!("{malformed}{no_params}")),
+        ("v26.06", no_method.to_owned(), format!("{malformed}{no_method}")),
+        ("v26.06", notification("log", "{}"), no_message.to_owned()),
+        ("v26.06", notification("log", r#"{"message":{}}"#), no_message.to_owned()),
+        ("v26.06", notification("log", r#"{"message":"m","level":"loud"}"#), level("loud")),
+        ("v26.06", notification("log", r#"{"message":"m","level":"io"}"#), level("io")),
+        ("v26.06", notification("message", "{}"), r#"JSON-RPC notify "id"-field is not present"#.to_owned()),
+        ("v23.02", stray.clone(), format!("{unknown} 'x'")),
+        ("v0.10", stray, unknown.to_owned()),
+    ];
+    for (release, said, why) in cases {
+        let mut stage = Stage::new();
+        let plugin = talker(&mut stage, Says::Raw(said));
+        let mut play = stage.start(&[&plugin, &format!("--release-profile={release}")]).await;
+        play.ok("invoice", json!([1, "label", "description"])).await;
+        play.log_has("Killing plugin").await;
+        assert_eq!(play.kills(), [format!("UNUSUAL plugin-talker: Killing plugin: {why}")]);
+        assert_eq!(play.is_active("talker").await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_floods_the_node_is_made_to_pause_and_loses_nothing() {
+    let line = r#"{"jsonrpc":"2.0","method":"log","params":{"message":"drop"}}"#;
+    let mut stage = Stage::new();
+    let plugin = talker(&mut stage, Says::Raw(line.repeat(150)));
+    let mut play = stage.start(&[&plugin]).await;
+    play.ok("invoice", json!([1, "label", "description"])).await;
+    play.log_has("Pausing response parsing after 101 response").await;
+    while play.log().iter().filter(|line| line.ends_with("plugin-talker: drop")).count() < 150 {
+        play.ok("getinfo", json!([])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_hears_no_more_is_not_missed() {
+    let mut stage = Stage::new();
+    let plugin = talker(&mut stage, Says::Deaf);
+    let mut play = stage.start(&[&plugin]).await;
+    for label in ["one", "two", "three"] {
+        play.ok("invoice", json!([1, label, "description"])).await;
+        assert_eq!(play.is_active("talker").await, Some(true));
+    }
+    assert_eq!(play.kills(), <[&str; 0]>::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_takes_no_new_clients_and_keeps_those_it_has() {
+    let mut stage = Stage::new();
+    let mut manifest = with_method("leave");
+    manifest["subscriptions"] = json!(["shutdown"]);
+    let plugin = stage.with("last", manifest, |told| match told["method"].as_str() {
+        Some("shutdown") => Says::Nothing,
+        Some("leave") => Says::Exit,
+        _ => Says::Usual,
+    });
+    let mut play = stage.start(&[&plugin]).await;
+    let mut other = play.connect().await;
+    play.request("stop", json!({})).await;
+    play.log_has("JSON-RPC shutdown").await;
+    while tokio::net::UnixStream::connect(play.socket()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(other.call("getinfo", &json!([])).await["result"]["network"], "regtest");
+    other.request("leave", &json!([])).await;
+    assert_eq!(play.exit().await.code, 0);
+}

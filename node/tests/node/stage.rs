@@ -27,6 +27,8 @@ pub(crate) enum Says {
     Raw(String),
     /// The same, and it ends.
     Last(String),
+    /// It closes its input, and stays.
+    Deaf,
     /// It ends.
     Exit,
 }
@@ -115,7 +117,8 @@ impl Stage {
         }
     }
 
-    async fn run(&self, args: &[&str]) -> Result<Play, (Exit, Vec<String>)> {
+    /// A node with these options, or how it ended and what it had logged.
+    pub(crate) async fn run(&self, args: &[&str]) -> Result<Play, (Exit, Vec<String>)> {
         let mut config = config(self.path(), &self.chain).await;
         // As lightningd starts, unless it is told otherwise.
         config.developer = false;
@@ -154,6 +157,11 @@ impl Play {
         Client::connect(&self.socket).await
     }
 
+    /// The node's socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// The result of a request.
     pub(crate) async fn ok(&mut self, method: &str, params: Value) -> Value {
         let mut reply = self.client.call(method, &params).await;
@@ -190,6 +198,19 @@ impl Play {
             _ => None,
         });
         found.await;
+    }
+
+    /// The lines so far that say why a plugin was killed.
+    pub(crate) fn kills(&self) -> Vec<String> {
+        self.log().into_iter().filter(|line| line.contains("Killing plugin")).collect()
+    }
+
+    /// Whether a plugin runs, by its name; `None` if it is not registered.
+    pub(crate) async fn is_active(&mut self, name: &str) -> Option<bool> {
+        let list = self.ok("plugin", json!(["list"])).await;
+        let named =
+            |entry: &&Value| entry["name"].as_str().is_some_and(|path| path.ends_with(&format!("/{name}")));
+        list["plugins"].as_array().and_then(|list| list.iter().find(named)?["active"].as_bool())
     }
 
     /// Waits for the end.
@@ -256,6 +277,10 @@ async fn perform(manifest: Value, script: Script, mut told: DuplexStream, mut sa
             let frame: Value = serde_json::from_slice(&frame).expect("a node speaks JSON");
             let says = script(&frame);
             let is_last = matches!(says, Says::Last(_) | Says::Exit);
+            if matches!(says, Says::Deaf) {
+                drop(told);
+                return std::future::pending().await;
+            }
             let text = words(&manifest, &frame, says);
             if said.write_all(text.as_bytes()).await.is_err() || is_last {
                 return;
@@ -274,7 +299,7 @@ fn words(manifest: &Value, frame: &Value, says: Says) -> String {
     match says {
         Says::Usual if frame["method"] == "getmanifest" => respond(manifest),
         Says::Usual if frame.get("id").is_some() => respond(&json!({ "result": "continue" })),
-        Says::Usual | Says::Nothing | Says::Exit => String::new(),
+        Says::Usual | Says::Nothing | Says::Deaf | Says::Exit => String::new(),
         Says::Raw(text) | Says::Last(text) => text.replace("%ID%", &frame["id"].to_string()),
     }
 }
