@@ -44,6 +44,18 @@ async fn refuse(net: &Net) -> Result {
     let codes: Vec<&Value> =
         all.as_array().into_iter().flatten().map(|forward| &forward["failcode"]).collect();
     assert_eq!(codes, [4108, 4109, 21, 4103]);
+
+    // Who does not know yet that the channel asks for more, and takes less, has time to hear of it.
+    let dearer = json!({"id": l3.id(), "feebase": 1000, "htlcmax": 500_000});
+    l2.rpc("setchannel", dearer).await?;
+    let passed_on = fail(&l1, &right, PAYMENT_HASH).await?;
+    assert!(passed_on.headline().contains("WIRE_INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS"), "{passed_on}");
+    l2.wait_for_log("Allowing payment using older feerate").await?;
+    l2.wait_for_log("Allowing htlc using older htlc_minimum/maximum_msat").await?;
+    let at_once = json!({"id": l3.id(), "feebase": 2000, "htlcmax": 2_000_000, "enforcedelay": 0});
+    l2.rpc("setchannel", at_once).await?;
+    let refused = fail(&l1, &right, PAYMENT_HASH).await?;
+    assert!(refused.headline().contains("WIRE_FEE_INSUFFICIENT"), "{refused}");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use leyden::{Mock, Net, Node, Result, Units};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
+use crate::payments::{PAYMENT_HASH, fail, route};
 use crate::scenario::Scenario;
 use crate::socket::Client;
 
@@ -193,5 +194,14 @@ async fn show_the_way(net: &Net) -> Result {
     let shown = l3.rpc("listinvoices", json!(["unless"])).await?;
     let paid = l1.rpc("pay", json!([shown["invoices"][0]["bolt11"]])).await?;
     assert_eq!((&paid["status"], &paid["amount_sent_msat"]), (&json!("complete"), &json!(1_000_011)));
+
+    for node in [&l1, &l2] {
+        node.wait_for_htlcs().await?;
+    }
+    // Where it was funded is nobody's business: by that name it is not there.
+    let real = route(&[&l1, &l2, &l3], 1_000_000).await?;
+    assert_eq!(real[1]["channel"], channel["short_channel_id"]);
+    let refused = fail(&l1, &real, PAYMENT_HASH).await?;
+    assert!(refused.headline().contains("WIRE_UNKNOWN_NEXT_PEER"), "{refused}");
     Ok(())
 }

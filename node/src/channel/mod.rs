@@ -89,6 +89,13 @@ pub(crate) struct Policy {
     pub(crate) htlc_maximum_msat: u64,
 }
 
+/// What a side asked before it asked for more. Who does not know yet may still go by that for a while (BOLT 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OlderPolicy {
+    pub(crate) policy: Policy,
+    pub(crate) until: SystemTime,
+}
+
 /// The same of the peer, as its `channel_update` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PeerPolicy {
@@ -128,6 +135,7 @@ pub(crate) struct LocalChannel {
     /// What the opener gave away, in msat.
     pub(crate) push_msat: u64,
     pub(crate) policy: Policy,
+    pub(crate) older_policy: Option<OlderPolicy>,
     pub(crate) peer_policy: Option<PeerPolicy>,
     /// The key of the wallet that [`Self::close_to`] pays to.
     pub(crate) final_key_index: u32,
@@ -270,15 +278,15 @@ impl Channels {
         self.by_dbid.values_mut()
     }
 
-    /// By where it was funded, or by either alias.
+    /// By where it was funded, or by our alias.
     pub(crate) fn by_scid(&self, scid: ShortChannelId) -> Option<&LocalChannel> {
-        let aliased = |channel: &&LocalChannel| channel.alias_remote == Some(scid);
-        self.by_own_scid(scid).or_else(|| self.iter().find(aliased))
+        self.iter().find(|channel| [channel.scid, Some(channel.alias_local)].contains(&Some(scid)))
     }
 
-    /// By where it was funded, or by the alias that we gave it.
-    pub(crate) fn by_own_scid(&self, scid: ShortChannelId) -> Option<&LocalChannel> {
-        self.iter().find(|channel| [channel.scid, Some(channel.alias_local)].contains(&Some(scid)))
+    /// By the name that an onion may use: where it was funded is not for others to know if its type has `option_scid_alias` (BOLT 2).
+    pub(crate) fn by_scid_in_onion(&self, scid: ShortChannelId) -> Option<&LocalChannel> {
+        let is_hidden = |channel: &LocalChannel| channel.bolt.terms().channel_type.scid_alias;
+        self.by_scid(scid).filter(|channel| channel.alias_local == scid || !is_hidden(channel))
     }
 
     pub(crate) fn by_channel_id(&self, id: ChannelId) -> Option<&LocalChannel> {

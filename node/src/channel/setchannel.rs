@@ -1,6 +1,7 @@
 //! `setchannel`: what a channel asks for forwarding, and which HTLCs it passes on (`lightningd/peer_control.c`).
 
 use super::channel_state::ChannelState;
+use super::{OlderPolicy, Policy};
 use crate::command::Command;
 use crate::command::params::{Params, Shape, invalid};
 use crate::jsonrpc::RpcRequest;
@@ -9,6 +10,10 @@ use bitcoin::secp256k1::PublicKey;
 use leyden_bolt::transaction::Side;
 use leyden_protocol::message::{RpcError, code};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// The `enforcedelay` of who says none.
+const ENFORCE_DELAY_SECONDS: u32 = 600;
 
 /// `setchannel id [feebase] [feeppm] [htlcmin] [htlcmax] [enforcedelay] [ignorefeelimits]`.
 pub(crate) struct Setchannel {
@@ -17,6 +22,8 @@ pub(crate) struct Setchannel {
     feeppm: Option<u32>,
     htlcmin: Option<u64>,
     htlcmax: Option<u64>,
+    /// For how many seconds what was asked before is still taken.
+    enforcedelay: u32,
     ignorefeelimits: Option<bool>,
 }
 
@@ -35,7 +42,6 @@ impl Command for Setchannel {
     fn parse(params: &Params, node: &State) -> Result<Self, RpcError> {
         let feebase = params.optional_msat("feebase")?.map(u32::try_from).transpose();
         let (htlcmin, htlcmax) = (params.optional_msat("htlcmin")?, params.optional_msat("htlcmax")?);
-        params.optional_integer("enforcedelay")?;
         if htlcmin.zip(htlcmax).is_some_and(|(min, max)| max < min) {
             return Err(RpcError::new(code::LIGHTNINGD, "htlcmax cannot be less than htlcmin"));
         }
@@ -45,6 +51,7 @@ impl Command for Setchannel {
             feeppm: params.optional_integer("feeppm")?,
             htlcmin,
             htlcmax,
+            enforcedelay: params.optional_integer("enforcedelay")?.unwrap_or(ENFORCE_DELAY_SECONDS),
             ignorefeelimits: params.optional_bool("ignorefeelimits")?,
         })
     }
@@ -89,8 +96,20 @@ impl State {
 }
 
 impl Setchannel {
+    /// Whether a forward that was fine may be fine no more.
+    fn asks_for_more_than(&self, policy: &Policy) -> bool {
+        self.feebase.is_some_and(|msat| msat > policy.fee_base_msat)
+            || self.feeppm.is_some_and(|millionths| millionths > policy.fee_proportional_millionths)
+            || self.htlcmin.is_some_and(|msat| msat > policy.htlc_minimum_msat)
+            || self.htlcmax.is_some_and(|msat| msat < policy.htlc_maximum_msat)
+    }
+
     fn set(&self, node: &mut State, dbid: u64) -> Option<Value> {
+        let until = (node.clock)() + Duration::from_secs(self.enforcedelay.into());
         let channel = node.channels.get_mut(dbid)?;
+        if self.asks_for_more_than(&channel.policy) {
+            channel.older_policy = Some(OlderPolicy { policy: channel.policy, until });
+        }
         let policy = &mut channel.policy;
         policy.fee_base_msat = self.feebase.unwrap_or(policy.fee_base_msat);
         policy.fee_proportional_millionths = self.feeppm.unwrap_or(policy.fee_proportional_millionths);

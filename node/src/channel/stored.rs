@@ -287,6 +287,7 @@ impl Unrestored {
             depth: 0,
             push_msat: self.push_msat,
             policy: self.policy,
+            older_policy: None,
             peer_policy: self.peer_policy,
             final_key_index: self.final_key_index,
             close_to: self.close_to,

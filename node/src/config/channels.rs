@@ -25,6 +25,12 @@ pub struct Channels {
     pub max_concurrent_htlcs: u16,
     /// `--dev-low-prio-anchor-blocks`: within how many blocks a commitment without HTLCs has to be in one.
     pub low_prio_anchor_blocks: u32,
+    /// `--max-dust-htlc-exposure-msat`: how much HTLCs without an output may carry.
+    pub max_dust_htlc_exposure_msat: u64,
+    /// `--dev-no-htlc-timeout`: a peer may take its time until an HTLC can be committed to.
+    pub no_htlc_timeout: bool,
+    /// `--dev-strict-forwarding`: forward over the channel that was asked for, even if its peer has a better one.
+    pub strict_forwarding: bool,
     /// How soon to connect again to peers with channels.
     pub reconnect: Reconnect,
 }
@@ -55,6 +61,9 @@ impl Default for Channels {
             htlc_maximum_msat: u64::MAX,
             max_concurrent_htlcs: 483,
             low_prio_anchor_blocks: 2016,
+            max_dust_htlc_exposure_msat: 50_000_000,
+            no_htlc_timeout: false,
+            strict_forwarding: false,
             reconnect: Reconnect::default(),
         }
     }

@@ -53,16 +53,36 @@ impl Terms {
         proportional.checked_add(policy.fee_base_msat.into())
     }
 
-    /// Looks whether an HTLC may be handed on at `height`, in lightningd's order.
-    fn check(&self, policy: &Policy, height: u32) -> Result<(), Refusal> {
+    fn pays(&self, policy: &Policy) -> bool {
+        let paid = self.in_msat.checked_sub(self.out_msat);
+        paid.zip(self.fee_msat(policy)).is_some_and(|(paid, fee)| paid >= fee)
+    }
+
+    fn fits(&self, policy: &Policy) -> bool {
+        (policy.htlc_minimum_msat..=policy.htlc_maximum_msat).contains(&self.out_msat)
+    }
+
+    /// Looks whether an HTLC may be handed on at `height`, in lightningd's order; what was asked for before may still count.
+    /// Gives what is let through because of that, in lightningd's words.
+    fn check(
+        &self,
+        policy: &Policy,
+        older: Option<&Policy>,
+        height: u32,
+    ) -> Result<Vec<&'static str>, Refusal> {
         let terms = self;
-        let paid = terms.in_msat.checked_sub(terms.out_msat);
-        let fee = self.fee_msat(policy);
-        if paid.zip(fee).is_none_or(|(paid, fee)| paid < fee) {
-            return Err(Refusal::new(FailureCode::FEE_INSUFFICIENT, &terms.in_msat.to_be_bytes()));
+        let mut allowed = Vec::new();
+        if !terms.pays(policy) {
+            if !older.is_some_and(|older| terms.pays(older)) {
+                return Err(Refusal::new(FailureCode::FEE_INSUFFICIENT, &terms.in_msat.to_be_bytes()));
+            }
+            allowed.push("Allowing payment using older feerate");
         }
-        if terms.out_msat > policy.htlc_maximum_msat || terms.out_msat < policy.htlc_minimum_msat {
-            return Err(Refusal::new(FailureCode::TEMPORARY_CHANNEL_FAILURE, &[]));
+        if !terms.fits(policy) {
+            if !older.is_some_and(|older| terms.fits(older)) {
+                return Err(Refusal::new(FailureCode::TEMPORARY_CHANNEL_FAILURE, &[]));
+            }
+            allowed.push("Allowing htlc using older htlc_minimum/maximum_msat");
         }
         let latest = terms.in_cltv_expiry.checked_sub(self.cltv_expiry_delta.into());
         if latest.is_none_or(|latest| latest == 0 || latest < terms.out_cltv_expiry) {
@@ -77,7 +97,7 @@ impl Terms {
         if height + MAX_HTLC_CLTV < terms.out_cltv_expiry {
             return Err(Refusal::new(FailureCode::EXPIRY_TOO_FAR, &[]));
         }
-        Ok(())
+        Ok(allowed)
     }
 }
 
@@ -88,13 +108,16 @@ impl State {
         let wanted = payload.short_channel_id?;
         let text = format!("Looking up channel by scid={wanted} to forward htlc_id={}", key.id);
         self.log_channel(key.dbid, LogLevel::Debug, &text);
-        let Some(asked) = self.channels.by_scid(wanted) else {
+        let Some(asked) = self.channels.by_scid_in_onion(wanted) else {
             let level =
                 if self.profile.warns_of_channels_in_full() { LogLevel::Unusual } else { LogLevel::Debug };
             self.log_channel(key.dbid, level, &format!("No peer channel with scid={wanted}"));
             return None;
         };
-        let best = self.best_channel(asked, payload.amt_to_forward_msat);
+        let best = match self.config.channels.strict_forwarding {
+            true => asked,
+            false => self.best_channel(asked, payload.amt_to_forward_msat),
+        };
         let (id, peer) = (best.channel_id(), best.peer);
         let scid = best.scid_or_alias();
         if best.dbid != asked.dbid {
@@ -151,11 +174,21 @@ impl State {
     }
 
     fn try_to_forward(&mut self, call: &HtlcAcceptedCall, dbid: u64, terms: &Terms) -> Result<(), Refusal> {
-        let policy = self.channels.get(dbid).expect("it has just been found").policy;
-        if let Err(refusal) = terms.check(&policy, self.topology.height()) {
-            let text = format!("HTLC {} is not forwarded: {terms:?} under {policy:?}", call.key.id);
-            self.log_channel(call.key.dbid, LogLevel::Debug, &text);
-            return Err(refusal);
+        let now = (self.clock)();
+        let channel = self.channels.get(dbid).expect("it has just been found");
+        let policy = channel.policy;
+        let older = channel.older_policy.filter(|older| now < older.until).map(|older| older.policy);
+        match terms.check(&policy, older.as_ref(), self.topology.height()) {
+            Err(refusal) => {
+                let text = format!("HTLC {} is not forwarded: {terms:?} under {policy:?}", call.key.id);
+                self.log_channel(call.key.dbid, LogLevel::Debug, &text);
+                return Err(refusal);
+            }
+            Ok(allowed) => {
+                for text in allowed {
+                    self.log_channel(call.key.dbid, LogLevel::Info, text);
+                }
+            }
         }
         let onion = <Box<[u8; ONION_PACKET_LENGTH]>>::try_from(
             call.next_onion.as_bytes().to_vec().into_boxed_slice(),
@@ -208,7 +241,7 @@ mod tests {
     };
 
     fn code(terms: Terms, height: u32) -> Option<FailureCode> {
-        terms.check(&POLICY, height).err().map(|refusal| refusal.code)
+        terms.check(&POLICY, None, height).err().map(|refusal| refusal.code)
     }
 
     #[test]
@@ -244,8 +277,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_before_counts_for_each_limit_alone() {
+        let dearer = Policy { fee_base_msat: 2, ..POLICY };
+        let narrower = Policy { htlc_minimum_msat: 100_001, ..POLICY };
+        let older = Policy { htlc_maximum_msat: 100_000, ..POLICY };
+        let fee = "Allowing payment using older feerate";
+        let range = "Allowing htlc using older htlc_minimum/maximum_msat";
+        let both = Policy { fee_base_msat: 2, ..narrower };
+        for (policy, allowed) in
+            [(dearer, vec![fee]), (narrower, vec![range]), (both, vec![fee, range]), (POLICY, vec![])]
+        {
+            assert_eq!(TERMS.check(&policy, Some(&older), 110), Ok(allowed), "{policy:?}");
+        }
+        let outside = Terms { in_msat: 200_000, out_msat: 100_001, ..TERMS };
+        let refused = outside.check(&Policy { htlc_maximum_msat: 10, ..POLICY }, Some(&older), 110);
+        assert_eq!(refused.unwrap_err().code, FailureCode::TEMPORARY_CHANNEL_FAILURE, "nor by the older one");
+        assert_eq!(TERMS.check(&dearer, None, 110).unwrap_err().code, FailureCode::FEE_INSUFFICIENT);
+    }
+
+    #[test]
     fn failures_about_the_channel_carry_its_update() {
-        let refusal = Terms { in_msat: 1, ..TERMS }.check(&POLICY, 110).unwrap_err();
+        let refusal = Terms { in_msat: 1, ..TERMS }.check(&POLICY, None, 110).unwrap_err();
         assert_eq!(hex::encode(refusal.message(&[7])), "100c0000000000000001000107");
         let refusal = Refusal::new(FailureCode::EXPIRY_TOO_FAR, &[]);
         assert_eq!(hex::encode(refusal.message(&[7])), "0015");

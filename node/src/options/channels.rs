@@ -93,6 +93,16 @@ pub(crate) const OPTIONS: &[Opt] = &[
         },
     )
     .shown(|config| Some(config.channels.max_concurrent_htlcs.to_string())),
+    Opt::value(
+        "max-dust-htlc-exposure-msat",
+        "what HTLCs too small for an output may come to",
+        Shape::Msat,
+        |config, value| {
+            config.channels.max_dust_htlc_exposure_msat = msat(value)?;
+            Ok(())
+        },
+    )
+    .shown(|config| Some(config.channels.max_dust_htlc_exposure_msat.to_string())),
     Opt::value("min-capacity-sat", "the smallest channel to take", Shape::Int, |config, value| {
         config.min_capacity_sat = number(value)?;
         Ok(())
@@ -108,6 +118,12 @@ pub(crate) const OPTIONS: &[Opt] = &[
             Ok(())
         },
     ),
+    Opt::flag("dev-no-htlc-timeout", "give peers any time to commit to an HTLC", |config| {
+        config.channels.no_htlc_timeout = true;
+    }),
+    Opt::flag("dev-strict-forwarding", "forward over no other channel than was asked for", |config| {
+        config.channels.strict_forwarding = true;
+    }),
     Opt::flag("dev-no-reconnect", "leave it to peers with channels to connect again", |config| {
         config.channels.reconnect = Reconnect::Never;
     }),

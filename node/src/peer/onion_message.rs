@@ -108,7 +108,7 @@ impl State {
     fn forward_onion_message(&mut self, next: NextNode, message: OnionMessage) -> Result<(), Lost> {
         let id = match next {
             NextNode::Id(id) => id,
-            NextNode::Channel(scid) => match self.channels.by_own_scid(scid) {
+            NextNode::Channel(scid) => match self.channels.by_scid(scid) {
                 Some(channel) => channel.peer,
                 None => {
                     let why = format!("onion msg: unknown next scid {scid}");

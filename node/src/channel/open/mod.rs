@@ -41,9 +41,6 @@ const MAX_TO_SELF_DELAY: u16 = 2016;
 /// Outputs below it are not relayed.
 const DUST_LIMIT_SAT: u64 = 546;
 
-/// What HTLCs without an output may come to (`--max-dust-htlc-exposure-msat`).
-const MAX_DUST_MSAT: u64 = 50_000_000;
-
 /// A channel that is being opened, on one connection (`struct uncommitted_channel`).
 #[derive(Debug)]
 pub(super) struct Uncommitted {
@@ -95,7 +92,7 @@ impl State {
                 htlc_minimum_msat: config.htlc_minimum_msat,
                 to_self_delay: config.to_self_delay,
                 max_accepted_htlcs: config.max_concurrent_htlcs,
-                max_dust_htlc_exposure_msat: MAX_DUST_MSAT,
+                max_dust_htlc_exposure_msat: config.max_dust_htlc_exposure_msat,
             },
             reserve_sat,
             allow_dust_reserve: false,
@@ -231,6 +228,7 @@ impl State {
             depth: 0,
             push_msat: commit.push_msat,
             policy,
+            older_policy: None,
             peer_policy: None,
             final_key_index,
             close_to: commit.close_to.unwrap_or(script),
