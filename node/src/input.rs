@@ -4,6 +4,7 @@
 //! I/O tasks turn bytes into inputs; [`crate::output`] lists what the core asks them to do.
 
 use crate::chain::bitcoind::{Asker, Question};
+use crate::channel::HtlcKey;
 use crate::event::Exit;
 use bitcoin::secp256k1::PublicKey;
 use leyden_protocol::message::RpcError;
@@ -175,6 +176,8 @@ pub(crate) enum Timer {
     Reconnect(PublicKey),
     /// The connection of a channel, by its number in the database, has lasted.
     StableChannel(u64),
+    /// An HTLC that was offered should be in a commitment.
+    OfferedHtlc(HtlcKey),
     /// The n-th `close` has waited long enough.
     CloseChannel(u64),
     /// Somebody has waited for any invoice to be paid; by number.

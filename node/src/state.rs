@@ -213,6 +213,7 @@ impl State {
             Input::Timer(Timer::Shutdown) => self.shutdown_timeout(),
             Input::Timer(Timer::Reconnect(peer)) => self.reconnect(peer),
             Input::Timer(Timer::StableChannel(dbid)) => self.channel_is_stable(dbid),
+            Input::Timer(Timer::OfferedHtlc(key)) => self.offered_htlc_timeout(key),
             Input::Timer(Timer::CloseChannel(number)) => self.close_timeout(number),
             Input::Timer(Timer::ExpireInvoices) => self.expire_invoices(),
             Input::Timer(Timer::WaitAnyInvoice(number)) => self.wait_any_invoice_timeout(number),

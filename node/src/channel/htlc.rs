@@ -2,10 +2,17 @@
 
 use super::channel_state::{Cause, ChannelState};
 use super::{HtlcKey, HtlcOrigin};
+use crate::event::LogLevel;
+use crate::input::Timer;
+use crate::output::Output;
 use crate::state::State;
-use leyden_bolt::channel::{AddHtlc, AddHtlcError, HtlcState, Removal};
+use leyden_bolt::channel::{AddHtlc, AddHtlcError, Htlc, HtlcState, Removal};
 use leyden_bolt::transaction::Side;
+use std::time::Duration;
 use thiserror::Error;
+
+/// How long a peer may take until an HTLC can be committed to.
+const COMMIT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why an HTLC cannot be offered.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,7 +42,34 @@ impl State {
         }
         let id = channel.bolt.add_htlc(add)?;
         channel.origins.insert(id, origin);
+        if !self.config.channels.no_htlc_timeout {
+            let key = HtlcKey { dbid, id, owner: Side::Local };
+            self.out.push(Output::SetTimer(Timer::OfferedHtlc(key), COMMIT_WITHIN));
+        }
         Ok(id)
+    }
+
+    /// An HTLC of ours is in a commitment: it outlives the connection.
+    pub(super) fn offer_committed(&mut self, key: HtlcKey) {
+        self.out.push(Output::CancelTimer(Timer::OfferedHtlc(key)));
+    }
+
+    /// The peer has not let us commit to an HTLC in time: without the connection it never was (`htlc_offer_timeout`).
+    pub(crate) fn offered_htlc_timeout(&mut self, key: HtlcKey) {
+        let Some(channel) = self.channels.get(key.dbid) else { return };
+        let is_open = |htlc: &Htlc| htlc.state == HtlcState::SentAddHtlc;
+        if !channel.bolt.htlc(key.owner, key.id).is_some_and(is_open) || !channel.state.can_add_htlc() {
+            return;
+        }
+        let Some(connection) = channel.connection else { return };
+        let (source, daemon) = (channel.log_source(), channel.daemon_source("channeld"));
+        let transient =
+            format!("Peer transient failure in {}: Adding HTLC timed out: killed connection", channel.state);
+        let text = format!("Adding HTLC {} too slow: killing connection", key.id);
+        self.log(LogLevel::Unusual, &daemon, &text);
+        self.log(LogLevel::Info, &source, &transient);
+        self.out.push(Output::ClosePeer(connection));
+        self.forget_peer(connection);
     }
 
     /// Ends an incoming HTLC that is committed for good. Without a connection the peer hears of it with the next one;

@@ -109,6 +109,9 @@ impl State {
             ],
         );
         self.count_offered(dbid, htlc);
+        if htlc.owner == Side::Local {
+            self.offer_committed(HtlcKey { dbid, id: htlc.id, owner: htlc.owner });
+        }
         if let Some(incoming) = incoming {
             self.forward_offered(incoming, HtlcKey { dbid, id: htlc.id, owner: Side::Local });
         }
