@@ -108,6 +108,13 @@ pub enum ChannelOutput {
         /// Hashes to its payment hash.
         preimage: [u8; 32],
     },
+    /// The peer failed one of ours, and it is out of our commitment (`RcvdRemoveCommit`); it may still be in an older one of the peer.
+    HtlcFailed {
+        /// Its id.
+        id: u64,
+        /// How, which is no [`Removal::Fulfill`].
+        removal: Removal,
+    },
     /// One of ours is gone for good (`RcvdRemoveAckRevocation`).
     HtlcRemoved {
         /// Its id.

@@ -56,6 +56,7 @@ fn event(htlc: &Htlc) -> Option<ChannelOutput> {
         (HtlcState::RcvdRemoveCommit, Some(Removal::Fulfill(preimage))) => {
             Some(ChannelOutput::HtlcFulfilled { id, preimage })
         }
+        (HtlcState::RcvdRemoveCommit, Some(removal)) => Some(ChannelOutput::HtlcFailed { id, removal }),
         (HtlcState::RcvdRemoveAckRevocation, Some(removal)) => {
             Some(ChannelOutput::HtlcRemoved { id, removal })
         }

@@ -42,6 +42,7 @@ impl State {
                 self.count_fulfilled_out(dbid, id);
                 self.htlc_fulfilled(dbid, id, preimage);
             }
+            ChannelOutput::HtlcFailed { id, removal } => self.htlc_failed(dbid, id, &removal),
             ChannelOutput::HtlcRemoved { id, removal } => {
                 self.htlc_removed(dbid, id, removal);
                 if let Some(channel) = self.channels.get_mut(dbid) {

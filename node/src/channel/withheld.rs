@@ -17,7 +17,7 @@ impl State {
         let psbt = channel.stored_funding_psbt();
         self.log(LogLevel::Info, &source, "Withheld channel: not sending a close transaction");
         for id in offered {
-            self.htlc_resolved_onchain(dbid, id, None);
+            self.htlc_failed_onchain(dbid, id);
         }
         if let Some(psbt) = psbt {
             self.unreserve_inputs(&psbt);

@@ -7,7 +7,7 @@ use crate::channel::{HtlcKey, HtlcOrigin, LocalChannel};
 use crate::event::LogLevel;
 use crate::payment::{NEVER_SENT, PartFailure, PaymentKey};
 use crate::state::State;
-use bitcoin::hashes::Hash;
+use bitcoin::hashes::{Hash, sha256};
 use leyden_bolt::channel::{Htlc, Removal};
 use leyden_bolt::onion::FailureCode;
 use leyden_bolt::transaction::Side;
@@ -59,14 +59,25 @@ impl State {
         }
     }
 
+    /// The next node has failed it, which is news; the one before hears of it when nothing can change that any more.
+    pub(crate) fn htlc_failed(&mut self, dbid: u64, id: u64, removal: &Removal) {
+        let outgoing = HtlcKey { dbid, id, owner: Side::Local };
+        let code = match removal {
+            Removal::FailMalformed { failure_code, .. } => Some(FailureCode(*failure_code)),
+            _ => None,
+        };
+        if let Some(Origin::Forward(incoming)) = self.origin(outgoing) {
+            self.forwarded(incoming, outgoing, ForwardStatus::Failed, code, None);
+        }
+    }
+
     /// An HTLC of ours is out of both commitments for good.
     pub(crate) fn htlc_removed(&mut self, dbid: u64, id: u64, removal: Removal) {
         let outgoing = HtlcKey { dbid, id, owner: Side::Local };
-        let origin = self.origin(outgoing);
         if matches!(removal, Removal::Fulfill(_)) {
             return self.htlc_sent(outgoing);
         }
-        match origin {
+        match self.origin(outgoing) {
             Some(Origin::Payment(payment)) => {
                 let failure = match removal {
                     Removal::FailMalformed { sha256_of_onion, failure_code } => {
@@ -79,13 +90,8 @@ impl State {
                 self.payment_failed(&payment, &source, failure);
             }
             Some(Origin::Forward(incoming)) => match removal {
-                Removal::Fail(onion) => {
-                    self.forwarded(incoming, outgoing, ForwardStatus::Failed, None, None);
-                    self.pass_failure_back(incoming, onion);
-                }
+                Removal::Fail(onion) => self.pass_failure_back(incoming, onion),
                 Removal::FailMalformed { sha256_of_onion, failure_code } => {
-                    let code = Some(FailureCode(failure_code));
-                    self.forwarded(incoming, outgoing, ForwardStatus::Failed, code, None);
                     self.fail_htlc(incoming, &malformed(failure_code, &sha256_of_onion));
                 }
                 Removal::Fulfill(_) => {}
@@ -103,18 +109,44 @@ impl State {
         self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, NEVER_SENT);
     }
 
-    /// The chain has settled an HTLC of ours: the peer took it, or it is back. What is said of it first counts.
-    pub(crate) fn htlc_resolved_onchain(&mut self, dbid: u64, id: u64, preimage: Option<[u8; 32]>) {
-        let message = bare(FailureCode::PERMANENT_CHANNEL_FAILURE);
-        if !self.settle_htlc_row(dbid, id, preimage.ok_or(message.as_slice())) {
-            return;
-        }
-        match preimage {
-            Some(preimage) => {
+    /// The chain has shown a preimage. HTLCs cannot be told apart there: all with its hash that have no end yet are paid
+    /// (`onchain_fulfilled_htlc`).
+    pub(crate) fn htlcs_fulfilled_onchain(&mut self, dbid: u64, preimage: [u8; 32]) {
+        let payment_hash = sha256::Hash::hash(&preimage);
+        let Some(channel) = self.channels.get(dbid) else { return };
+        let is_paid = |htlc: &&Htlc| {
+            htlc.owner == Side::Local && htlc.payment_hash == payment_hash && failed_by_peer(htlc).is_none()
+        };
+        let ids: Vec<u64> = channel.bolt.htlcs().filter(is_paid).map(|htlc| htlc.id).collect();
+        for id in ids {
+            if self.settle_htlc_row(dbid, id, Ok(preimage)) {
                 self.count_fulfilled_out(dbid, id);
                 self.htlc_fulfilled(dbid, id, preimage);
             }
-            None => self.fail_locally(HtlcKey { dbid, id, owner: Side::Local }, &message, "timed out"),
+        }
+    }
+
+    /// The chain gives an HTLC of ours back: it timed out there, or has no output. What the peer had said of it before counts
+    /// (`onchain_failed_our_htlc`).
+    pub(crate) fn htlc_failed_onchain(&mut self, dbid: u64, id: u64) {
+        let outgoing = HtlcKey { dbid, id, owner: Side::Local };
+        if let Some(removal) = self.htlc(outgoing).and_then(failed_by_peer).cloned() {
+            // The chain says it again after a start.
+            let is_news = match self.origin(outgoing) {
+                Some(Origin::Forward(incoming)) => self.is_open(incoming),
+                Some(Origin::Payment(payment)) => self.is_pending(&payment),
+                None => false,
+            };
+            if is_news {
+                let text = format!("HTLC out {id} can now fail HTLC upstream!");
+                self.log_channel(dbid, LogLevel::Debug, &text);
+                self.htlc_removed(dbid, id, removal);
+            }
+            return;
+        }
+        let message = bare(FailureCode::PERMANENT_CHANNEL_FAILURE);
+        if self.settle_htlc_row(dbid, id, Err(&message)) {
+            self.fail_locally(outgoing, &message, "timed out");
         }
     }
 
@@ -134,4 +166,10 @@ impl State {
             None => {}
         }
     }
+}
+
+/// How the peer failed an HTLC of ours, if our commitment is without it because of that.
+fn failed_by_peer(htlc: &Htlc) -> Option<&Removal> {
+    let failed = |removal: &&Removal| !matches!(removal, Removal::Fulfill(_));
+    htlc.removal.as_ref().filter(failed).filter(|_| htlc.state.is_removed(Side::Local))
 }

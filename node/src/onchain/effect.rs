@@ -21,11 +21,8 @@ pub(crate) enum Effect {
         script: ScriptBuf,
         height: u32,
     },
-    /// The peer took an HTLC of ours, and so told its preimage.
-    Fulfilled {
-        id: u64,
-        preimage: [u8; 32],
-    },
+    /// The peer took an HTLC of ours, and so told this preimage.
+    Fulfilled([u8; 32]),
     /// An HTLC of ours is back for good: by its expiry, or because no commitment has an output for it.
     Failed {
         id: u64,

@@ -208,8 +208,8 @@ impl State {
             Effect::ToWallet { outpoint, sat, script, height } => {
                 self.take_our_balance(dbid, outpoint, sat, &script, height);
             }
-            Effect::Fulfilled { id, preimage } => self.htlc_resolved_onchain(dbid, id, Some(preimage)),
-            Effect::Failed { id } => self.htlc_resolved_onchain(dbid, id, None),
+            Effect::Fulfilled(preimage) => self.htlcs_fulfilled_onchain(dbid, preimage),
+            Effect::Failed { id } => self.htlc_failed_onchain(dbid, id),
             Effect::Abandon(txid) => self.stop_broadcast(txid),
             Effect::Forget => {
                 if let Some(source) = self.channels.get(dbid).map(crate::channel::LocalChannel::log_source) {

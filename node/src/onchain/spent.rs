@@ -121,6 +121,6 @@ impl Tracker {
             return self.effects.push(Effect::Log(LogLevel::Unusual, text));
         };
         self.debug(format!("{name} gave us preimage {}", hex::encode(preimage)));
-        self.effects.push(Effect::Fulfilled { id: htlc.id, preimage });
+        self.effects.push(Effect::Fulfilled(preimage));
     }
 }

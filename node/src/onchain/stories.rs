@@ -284,7 +284,7 @@ fn a_preimage_that_the_peer_shows_is_told() {
     asked(&mut tracker);
     assert!(tracker.output_spent(outpoint, &tx.expect("it is worth it"), 0, CLOSED_AT + 1));
     let asked = asked(&mut tracker);
-    let [Effect::Fulfilled { id: 7, preimage }] = asked[..] else { panic!("{asked:?}") };
+    let [Effect::Fulfilled(preimage)] = asked[..] else { panic!("{asked:?}") };
     assert_eq!(preimage, preimage_of(Side::Local));
 }
 
@@ -322,7 +322,8 @@ fn what_a_cheating_peer_has_taken_is_taken_back() {
     let outpoint = OutPoint { txid: commitment.txid(), vout: second.output().vout };
     assert!(tracker.output_spent(outpoint, &tx, 0, CLOSED_AT + 1));
     let effects = asked(&mut tracker);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Fulfilled { id: 7, .. })));
+    let told = preimage_of(Side::Local);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Fulfilled(preimage) if *preimage == told)));
     let place = *tracker.due(CLOSED_AT + 1).last().expect("the second stage is due");
     assert_eq!(tracker.output(place).outpoint.txid, tx.compute_txid());
     let secret = SecretKey::from_slice(&story.theirs.per_commitment_secret(NUMBER - 1)).expect("a key");

@@ -4,7 +4,7 @@ use super::PaymentKey;
 use super::code;
 use super::failure::{Failure, RouteFailure, direction, wire_name};
 use super::show::payment_fields;
-use super::store::{self, Payment, Route};
+use super::store::{self, Payment, Route, Status};
 use crate::event::LogLevel;
 use crate::state::State;
 use leyden_bolt::onion::failure::Attributed;
@@ -59,6 +59,11 @@ impl State {
         }
         self.tell_failure(&as_it_was, &failure);
         self.planned_failed(key, &failure.text(), &raw);
+    }
+
+    /// Whether a part has no end yet.
+    pub(crate) fn is_pending(&self, key: &PaymentKey) -> bool {
+        store::find(self.stored(), key).is_some_and(|payment| payment.status == Status::Pending)
     }
 
     /// After a start: parts whose HTLC no commitment had yet when the node ended were never said to the peer, as after any

@@ -108,6 +108,7 @@ struct Payment {
     removal: Option<Removal>,
     /// The sender was told of the preimage.
     fulfilled: bool,
+    failed: bool,
     /// The sender was told that it is gone, and the receiver.
     gone: [bool; 2],
 }
@@ -170,6 +171,7 @@ impl World {
             committed: false,
             removal: None,
             fulfilled: false,
+            failed: false,
             gone: [false; 2],
         };
         assert!(self.payments.insert((node, id), payment).is_none(), "the id {id} is used again");
@@ -247,12 +249,17 @@ impl World {
                 assert_eq!(payment.removal, Some(Removal::Fulfill(preimage)));
                 assert!(!std::mem::replace(&mut payment.fulfilled, true), "told twice");
             }
+            ChannelOutput::HtlcFailed { id, removal } => {
+                let payment = self.payment(node, id);
+                assert_eq!(payment.removal, Some(removal));
+                assert!(!std::mem::replace(&mut payment.failed, true), "told twice");
+            }
             ChannelOutput::HtlcRemoved { id, removal } => {
                 let payment = self.payment(node, id);
                 assert_eq!(payment.removal.as_ref(), Some(&removal));
                 assert!(!std::mem::replace(&mut payment.gone[0], true), "told twice");
                 if let Removal::Fulfill(_) = removal {
-                    assert!(payment.fulfilled);
+                    assert!(payment.fulfilled && !payment.failed);
                     let amount_msat = payment.amount_msat;
                     self.balances_msat[node] -= amount_msat;
                     self.balances_msat[1 - node] += amount_msat;
