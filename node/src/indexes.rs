@@ -135,11 +135,22 @@ impl State {
         index: Index,
         about: impl FnOnce() -> Value,
     ) -> Option<i64> {
-        if !self.profile.counts_changes() {
+        self.count_changes(subsystem, index, 1, about)
+    }
+
+    /// As [`Self::count_change`], of so many at a time.
+    pub(crate) fn count_changes(
+        &mut self,
+        subsystem: Subsystem,
+        index: Index,
+        changes: i64,
+        about: impl FnOnce() -> Value,
+    ) -> Option<i64> {
+        if !self.profile.counts_changes() || changes == 0 {
             return None;
         }
         let variable = variable(subsystem, index);
-        let count = self.db().next_index(&variable);
+        let count = self.db().add_to_index(&variable, changes);
         let waited = |(_, wait): &mut (Client, Wait)| {
             wait.subsystem == subsystem && wait.index == index && wait.next_value <= count
         };

@@ -98,9 +98,14 @@ async fn close_by_one_side(net: &Net) -> Result {
     net.sync_blockheight().await?;
     // The wallet had a million sat beside the channel.
     owns_sat(&l1, 1_685_000, 1_699_000).await?;
+    let id = l1.channel(&l2).await?["channel_id"].take();
     net.generate_block(100).await?;
     for (node, other) in [(&l1, &l2), (&l2, &l1)] {
         forgets(net, node, other).await?;
+        let htlcs = json!({"subsystem": "htlcs", "indexname": "deleted", "nextvalue": 1});
+        assert_eq!(node.rpc("wait", htlcs).await?["deleted"], 1);
+        let moved = node.rpc("listchannelmoves", json!({})).await?["channelmoves"].take();
+        assert_eq!(moved[0]["account_id"], id, "{} knows the channel by name", node.name());
     }
     Ok(())
 }

@@ -133,6 +133,7 @@ impl State {
         self.store_channel(dbid);
         let Some(channel) = self.channels.by_dbid.remove(&dbid) else { return };
         self.fail_closes(dbid);
+        self.count_forgotten_htlcs(&channel);
         for table in [
             "htlc_sigs WHERE channelid=?",
             "channeltxs WHERE channel_id=?",
@@ -142,6 +143,7 @@ impl State {
         }
         let closed = ChannelState::Closed.number();
         self.db().exec("UPDATE channels SET state=? WHERE channels.id=?", &[&closed, &dbid]);
+        self.name_moves_of_closed(dbid, channel.channel_id());
         if completely {
             let LocalChannel { config_ids: [ours, theirs], shachain_id, .. } = channel;
             self.db().exec("DELETE FROM channel_configs WHERE id=? OR id=?", &[&ours, &theirs]);

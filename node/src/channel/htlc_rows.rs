@@ -1,7 +1,7 @@
 //! HTLCs in the table `channel_htlcs` (`wallet/wallet.c:wallet_htlc_save_in`, `wallet_htlc_save_out`, `wallet_htlc_update`).
 
 use super::rows::number;
-use super::{HtlcKey, HtlcOrigin, nanoseconds};
+use super::{HtlcKey, HtlcOrigin, LocalChannel, nanoseconds};
 use crate::indexes::{Index, Subsystem};
 use crate::state::State;
 use bitcoin::hashes::Hash;
@@ -202,6 +202,15 @@ impl State {
                 "amount_msat": htlc.amount_msat,
             })
         })
+    }
+
+    /// A channel is forgotten: its HTLCs count as deleted, though their rows stay until the next start (`htlcs_index_deleted`).
+    pub(super) fn count_forgotten_htlcs(&mut self, channel: &LocalChannel) {
+        let query = "SELECT COUNT(*) FROM channel_htlcs WHERE channel_id=?";
+        let htlcs: i64 = self.stored().rows(query, &[&channel.dbid], |row| row.get(0)).pop().unwrap_or(0);
+        let scid = channel.scid_or_alias();
+        let about = || json!({ "short_channel_id": scid.to_string() });
+        self.count_changes(Subsystem::Htlcs, Index::Deleted, htlcs, about);
     }
 
     /// Whether this node, and not the next one, knew the preimage; unknown of an incoming HTLC that has no end yet.

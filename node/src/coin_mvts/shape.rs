@@ -218,7 +218,7 @@ impl State {
         let mut fields = Fields::new();
         add(&mut fields, "version", 1);
         add(&mut fields, "node_id", self.node_id.to_string());
-        add(&mut fields, "movement_idx", self.db().next_index("coin_moves_count"));
+        add(&mut fields, "movement_idx", self.db().add_to_index("coin_moves_count", 1));
         add(&mut fields, "type", movement.kind());
         add(&mut fields, "account_id", account.name());
         fields.append(&mut middle);

@@ -24,17 +24,19 @@ pub(super) struct Stored {
 fn columns(db: &mut Db, account: Account) -> (Option<u64>, Option<u64>) {
     match account {
         Account::Channel { dbid, .. } => (Some(dbid), None),
-        Account::Wallet | Account::External => {
-            if account_row(db, account).is_none() {
-                db.exec("INSERT INTO move_accounts (name) VALUES (?);", &[&account.name()]);
-            }
-            (None, account_row(db, account))
-        }
+        Account::Wallet | Account::External => (None, made_account_row(db, account)),
     }
 }
 
 fn account_row(db: &Db, account: Account) -> Option<u64> {
     db.rows("SELECT id FROM move_accounts WHERE name = ?", &[&account.name()], |row| row.get(0)).pop()
+}
+
+fn made_account_row(db: &mut Db, account: Account) -> Option<u64> {
+    if account_row(db, account).is_none() {
+        db.exec("INSERT INTO move_accounts (name) VALUES (?);", &[&account.name()]);
+    }
+    account_row(db, account)
 }
 
 /// What those are told who wait for a movement.
@@ -48,6 +50,19 @@ fn credit_or_debit(credit_msat: u64, debit_msat: u64) -> i64 {
 }
 
 impl State {
+    /// A channel is forgotten: from now on its movements go by its name (`wallet_channel_close`).
+    pub(crate) fn name_moves_of_closed(&mut self, dbid: u64, id: ChannelId) {
+        let row = made_account_row(self.db(), Account::Channel { dbid, id });
+        for (table, whose) in
+            [("chain_moves", "account"), ("channel_moves", "account"), ("chain_moves", "originating")]
+        {
+            let update = format!(
+                "UPDATE {table} SET {whose}_channel_id=NULL, {whose}_nonchannel_id=? WHERE {whose}_channel_id=?"
+            );
+            self.db().exec(&update, &[&row, &dbid]);
+        }
+    }
+
     /// Whether this was told of before: the same output, spent by the same transaction, for the same reason.
     pub(super) fn has_chain_move(&self, chain: &ChainMove) -> bool {
         let (channel, other) = match chain.account {
@@ -188,10 +203,14 @@ impl State {
             return Ok(Some(Account::Channel { dbid, id: ChannelId(id.unwrap_or_default()) }));
         }
         let Some(id) = row.get::<_, Option<u64>>(column + 1)? else { return Ok(None) };
-        let name =
-            self.stored().rows("SELECT name FROM move_accounts WHERE id = ?", &[&id], |row| row.get(0));
-        let is_wallet = name.first().is_some_and(|name: &String| name == "wallet");
-        Ok(Some(if is_wallet { Account::Wallet } else { Account::External }))
+        let query = "SELECT name FROM move_accounts WHERE id = ?";
+        let name: String = self.stored().rows(query, &[&id], |row| row.get(0)).pop().unwrap_or_default();
+        Ok(Some(match name.parse() {
+            // Of a channel that is forgotten: it has no number any more.
+            Ok(id) => Account::Channel { dbid: 0, id },
+            Err(_) if name == Account::Wallet.name() => Account::Wallet,
+            Err(_) => Account::External,
+        }))
     }
 }
 

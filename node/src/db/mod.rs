@@ -181,9 +181,9 @@ impl Db {
         }
     }
 
-    /// Counts the integer `name` up, from 1 on (`lightningd/wait.c:wait_index_increment`).
-    pub(crate) fn next_index(&mut self, name: &str) -> i64 {
-        let index = self.intvar(name).unwrap_or(0) + 1;
+    /// Counts the integer `name` up by so many, from 0 on (`lightningd/wait.c:wait_index_bump`).
+    pub(crate) fn add_to_index(&mut self, name: &str, number: i64) -> i64 {
+        let index = self.intvar(name).unwrap_or(0) + number;
         self.set_intvar(name, index);
         index
     }
