@@ -3,6 +3,7 @@
 #![no_main]
 
 use leyden_bolt::Message;
+use leyden_bolt::gossip::{Address, Graph, answer_ids};
 use leyden_bolt::message::{ChannelMessage, GossipMessage};
 use leyden_bolt::onion::OnionMessage;
 use libfuzzer_sys::fuzz_target;
@@ -18,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Some(Ok(message)) = GossipMessage::decode(msg_type, &payload) {
         assert_eq!(message.encode(), bytes);
+        match message {
+            GossipMessage::QueryShortChannelIds(query) => drop(answer_ids(&Graph::default(), &query)),
+            GossipMessage::NodeAnnouncement(node) => drop(Address::decode_all(&node.addresses)),
+            _ => {}
+        }
     }
     if let Ok(message) = OnionMessage::decode(&payload) {
         assert!(payload.starts_with(&message.encode()[2..]));

@@ -7,6 +7,7 @@ use leyden_bolt::message::gossip::*;
 use leyden_bolt::message::{Excess, GossipMessage};
 use leyden_bolt::tlv::TlvStream;
 use leyden_bolt::{Features, ShortChannelId};
+use proptest::prelude::*;
 
 const NOW: u32 = 1_700_000_000;
 
@@ -303,5 +304,30 @@ fn addresses_are_read_up_to_what_is_not_known() {
     assert_eq!(Address::decode_all(&[&bytes[..7], &[77, 1, 2]].concat()).unwrap(), addresses[..1]);
     for length in 1..7 {
         assert_eq!(Address::decode_all(&bytes[..length]), Err(BadAddresses), "{length}");
+    }
+}
+
+proptest! {
+    /// Whatever ids and flags a peer sends, it is answered or told what is wrong.
+    #[test]
+    fn arbitrary_questions_are_answered_or_refused(
+        encoding in 0u8..3,
+        ids: Vec<u8>,
+        flags in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+    ) {
+        let ids = [&[encoding], ids.as_slice()].concat();
+        let query = QueryShortChannelIds { encoded_short_ids: ids, ..asked(&[], flags.as_deref()) };
+        if let Ok(answer) = answer_ids(&graph_of_blocks(), &query) {
+            prop_assert!(matches!(answer.last(), Some(GossipMessage::ReplyShortChannelIdsEnd(_))));
+        }
+    }
+
+    /// Whatever a node says of where it is.
+    #[test]
+    fn arbitrary_addresses_are_read_or_refused(kind in 0u8..7, bytes: Vec<u8>) {
+        let bytes = [&[kind], bytes.as_slice()].concat();
+        if let Ok(addresses) = Address::decode_all(&bytes) {
+            prop_assert!(addresses.len() <= bytes.len());
+        }
     }
 }
