@@ -113,9 +113,14 @@ impl Channel {
         self.sendable_msat(Side::Remote)
     }
 
+    /// Those that lightningd knows of: one that comes in, once a commitment has it.
+    pub fn known_htlcs(&self) -> impl Iterator<Item = &Htlc> {
+        self.htlcs().filter(|htlc| htlc.state != HtlcState::RcvdAddHtlc)
+    }
+
     fn sendable_msat(&self, sender: Side) -> u64 {
         let receiver = self.terms.config(sender.other());
-        let offered = self.htlcs().filter(|htlc| htlc.owner == sender).map(|htlc| htlc.amount_msat);
+        let offered = self.known_htlcs().filter(|htlc| htlc.owner == sender).map(|htlc| htlc.amount_msat);
         let Some(unreserved) =
             self.balance_msat(sender).checked_sub(receiver.channel_reserve_satoshis * 1000)
         else {
@@ -138,7 +143,7 @@ impl Channel {
     fn fee_with_another_sat(&self, side: Side, amount_msat: u64) -> u64 {
         let feerate = self.feerate_per_kw(side);
         let has_output = |owner, amount_msat| !is_trimmed(&self.terms, side, feerate, owner, amount_msat);
-        let there = self.htlcs().filter(|htlc| has_output(htlc.owner, htlc.amount_msat)).count() as u64;
+        let there = self.known_htlcs().filter(|htlc| has_output(htlc.owner, htlc.amount_msat)).count() as u64;
         let untrimmed = there + u64::from(has_output(side, amount_msat)) + 1;
         let kind = self.terms.channel_type;
         commitment_fee_sat(kind, marginal_feerate(feerate), untrimmed) + anchors_sat(kind)

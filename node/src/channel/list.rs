@@ -262,9 +262,7 @@ impl State {
     }
 
     fn htlc_entries(&self, channel: &LocalChannel) -> Value {
-        // lightningd knows of one that comes in once it is in a commitment.
-        let is_known = |htlc: &&Htlc| htlc.state != HtlcState::RcvdAddHtlc;
-        let of = |owner| channel.bolt.htlcs().filter(is_known).filter(move |htlc| htlc.owner == owner);
+        let of = |owner| channel.bolt.known_htlcs().filter(move |htlc| htlc.owner == owner);
         let both = of(Side::Remote).chain(of(Side::Local));
         let settled = match channel.state >= ChannelState::FundingSpendSeen {
             true => self.settled_htlc_rows(channel.dbid),

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 const LIGHTNINGD: i64 = -1;
 
 /// Two nodes on one chain. The first has coins.
-struct Pair {
-    l1: RunningNode,
-    l2: RunningNode,
-    chain: Chain,
+pub(crate) struct Pair {
+    pub(crate) l1: RunningNode,
+    pub(crate) l2: RunningNode,
+    pub(crate) chain: Chain,
 }
 
 impl Pair {
@@ -38,7 +38,7 @@ impl Pair {
     }
 
     /// Mines what was sent, and lets both see it.
-    async fn mine_sent(&mut self) {
+    pub(crate) async fn mine_sent(&mut self) {
         let mut once: Vec<Transaction> = Vec::new();
         for tx in self.chain.sent() {
             let is_known = self.chain.contains(&tx.compute_txid());
@@ -60,17 +60,17 @@ impl Pair {
 }
 
 impl RunningNode {
-    async fn channel(&mut self) -> Value {
+    pub(crate) async fn channel(&mut self) -> Value {
         self.ok("listpeerchannels", json!({})).await["channels"][0].take()
     }
 
     /// Waits until the one channel is in this state, and its peer there if that is needed.
-    async fn channel_is(&mut self, state: &str) {
+    pub(crate) async fn channel_is(&mut self, state: &str) {
         self.channel_where(state, |channel| channel["state"] == state).await;
     }
 
     /// Waits until the one channel is as it is to be.
-    async fn channel_where(&mut self, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn channel_where(&mut self, wanted: &str, is: impl Fn(&Value) -> bool) -> Value {
         let deadline = std::time::Instant::now() + DEADLINE;
         loop {
             let channel = self.channel().await;
@@ -294,7 +294,7 @@ async fn developers_set_a_feerate_and_have_htlcs_ignored() {
 
 impl Pair {
     /// Two nodes with a channel in use, and its name.
-    async fn with_channel() -> (Self, String) {
+    pub(crate) async fn with_channel() -> (Self, String) {
         let mut pair = Self::start().await;
         pair.open().await;
         pair.mine_sent().await;

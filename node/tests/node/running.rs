@@ -2,8 +2,10 @@
 
 use crate::chain::Chain;
 use crate::peer::Peer;
+use crate::wire::Wire;
 use leyden_node::config::Bitcoind;
 use leyden_node::event::{Event, Exit};
+use leyden_node::host::WireTap;
 use leyden_node::{Config, Host, Node};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -33,6 +35,8 @@ pub(crate) struct RunningNode {
     /// The chain that it follows.
     pub(crate) chain: Chain,
     clock: Arc<Mutex<u64>>,
+    /// Between it and its peers.
+    pub(crate) wire: Arc<Wire>,
     client: Client,
     events: mpsc::UnboundedReceiver<Event>,
     // In this order: the node goes before its directory.
@@ -73,10 +77,12 @@ impl RunningNode {
         let (sender, mut events) = mpsc::unbounded_channel();
         let clock = Arc::new(Mutex::new(NOW));
         let told = Arc::clone(&clock);
+        let wire = Arc::<Wire>::default();
         let host = Host {
             events: Some(Arc::new(move |event| drop(sender.send(event)))),
             clock: Arc::new(move || seconds(*told.lock().expect("nobody panics with the clock"))),
             seed: Some([number + 7; 32]),
+            wire: Some(Arc::clone(&wire) as Arc<dyn WireTap>),
             ..Host::default()
         };
         let node = Node::start(config, host);
@@ -87,7 +93,7 @@ impl RunningNode {
         });
         let (id, port) = started.await;
         let client = Client::connect(&socket).await;
-        Self { id, number, port, chain, clock, client, events, node, dir }
+        Self { id, number, port, chain, clock, wire, client, events, node, dir }
     }
 
     /// Another connection to the node.
