@@ -4,6 +4,7 @@ use leyden::{Error, Mock, Net, Node, Result, Units, eventually, seen};
 use serde_json::{Value, json};
 
 use crate::heard::heard;
+use crate::onion_messages::over_channels;
 use crate::payments::send;
 use crate::scenario::Scenario;
 
@@ -33,6 +34,7 @@ async fn tell(net: &Net) -> Result {
     }
 
     route_over(&l1, &l2, &l3).await?;
+    over_channels(&l1, &l2, &l3).await?;
     can_be_paid(&l3, &l2).await?;
 
     l2.rpc("setchannel", json!({"id": l3.id(), "feebase": 77, "feeppm": 1000})).await?;

@@ -111,6 +111,18 @@ async fn get_lost(net: &Net) -> Result {
     Ok(())
 }
 
+/// The way from node to node may be told by channel, too.
+pub(crate) async fn over_channels(l1: &Node, l2: &Node, l3: &Node) -> Result {
+    let mut path = Vec::new();
+    for (node, next) in [(l1, l2), (l2, l3)] {
+        let scid = node.get_channel_scid(next).await?;
+        path.push((id(node), RecipientData::through(scid.parse().expect("a short channel id"))));
+    }
+    path.push((id(l3), RecipientData::last(SECRET)));
+    l1.rpc("injectonionmessage", along(&path, &odd("over channels"))).await?;
+    l3.wait_for_log("Got onionmsg with pathsecret$").await.map(drop)
+}
+
 /// What the second plugin was told first.
 fn told(node: &Node, hook: &str) -> Value {
     node.mock("second").expect("it is mounted").calls(hook)[0].params()["onion_message"].clone()

@@ -205,7 +205,7 @@ impl RecipientData {
         for (kind, value) in Fields::new(NAME, bytes).tlvs(&KNOWN)?.iter() {
             match kind {
                 SHORT_CHANNEL_ID => {
-                    data.short_channel_id = Some(read_whole(NAME, "short_channel_id", value)?)
+                    data.short_channel_id = Some(read_whole(NAME, "short_channel_id", value)?);
                 }
                 NEXT_NODE_ID => data.next_node_id = Some(read_whole(NAME, "next_node_id", value)?),
                 PATH_ID => data.path_id = Some(value.to_vec()),

@@ -51,7 +51,7 @@ struct Lost {
     /// What `injectonionmessage` answers.
     why: String,
     /// What would have gone to whom, if that could be read.
-    onwards: Option<(NextNode, OnionMessage)>,
+    onwards: Option<(NextNode, Vec<u8>)>,
 }
 
 impl State {
@@ -79,7 +79,7 @@ impl State {
             fields.insert("incoming".to_owned(), hex::encode(message.packet.as_bytes()).into());
             fields.insert("path_key".to_owned(), message.path_key.to_string().into());
             if let Some((next, onwards)) = onwards {
-                fields.insert("outgoing".to_owned(), hex::encode(onwards.encode()).into());
+                fields.insert("outgoing".to_owned(), hex::encode(onwards).into());
                 let name = match next {
                     NextNode::Id(_) => "next_node_id",
                     NextNode::Channel(_) => "next_short_channel_id_dir",
@@ -100,12 +100,12 @@ impl State {
                 self.ask_about_onion_message(path_id.as_deref(), &payload);
                 Ok(())
             }
-            Ok(Arrived::Forward { next, message }) => self.forward_onion_message(next, message),
+            Ok(Arrived::Forward { next, message }) => self.forward_onion_message(next, message.encode()),
             Err(error) => Err(Lost { why: error.to_string(), onwards: None }),
         }
     }
 
-    fn forward_onion_message(&mut self, next: NextNode, message: OnionMessage) -> Result<(), Lost> {
+    fn forward_onion_message(&mut self, next: NextNode, message: Vec<u8>) -> Result<(), Lost> {
         let id = match next {
             NextNode::Id(id) => id,
             NextNode::Channel(scid) => match self.channels.by_scid(scid) {
@@ -120,7 +120,7 @@ impl State {
             let why = format!("onion msg: unknown next peer {next}");
             return Err(Lost { why, onwards: Some((next, message)) });
         };
-        self.out.push(Output::ToPeer(connection, message.encode()));
+        self.out.push(Output::ToPeer(connection, message));
         Ok(())
     }
 

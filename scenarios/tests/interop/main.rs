@@ -5,6 +5,7 @@
 //!
 //! | what | where |
 //! |---|---|
+//! | onion messages, made, handed on and received by either | `onion_messages`, `known_everywhere` |
 //! | open, pay, close, by either side | `channel_life`, `payment_life`, `zeroconf`, `opened_together` |
 //! | forwards, refused ones, all verdicts of a plugin in the middle | `payment_life`, `forwards_refused`, `htlc_verdicts` |
 //! | channels with anchors | all of them, but `wire::channels_without_anchors_work_as_well`: static_remotekey |
@@ -59,7 +60,7 @@ macro_rules! mixed {
 
 mixed! {
     {
-        peer_accepted peer_refused connect_and_disconnect custommsg_both_ways
+        peer_accepted peer_refused connect_and_disconnect custommsg_both_ways onion_messages
         channel_life channel_refused channel_to_another_address known_everywhere payment_life htlc_verdicts
         sent_again ready_onion ways_found paid_by_pay paid_in_parts forwards_refused forwards_listed
         htlc_modified htlc_failed htlc_replayed invoice_payment_verdicts invoice_in_parts invoice_over_private_channel keysend_received
