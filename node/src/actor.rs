@@ -88,8 +88,10 @@ impl Actor {
     ) -> Self {
         let (backend, questions) = mpsc::unbounded_channel();
         let patience = state.config.bitcoind_patience;
+        let ignores_ibd = state.config.vars.boolean("dev-ignore-ibd") == Some(true);
         let serve = |bitcoind| {
-            tokio::spawn(backend::run(bitcoind, state.profile, patience, questions, mailbox.clone()))
+            let mailbox = mailbox.clone();
+            tokio::spawn(backend::run(bitcoind, state.profile, patience, ignores_ibd, questions, mailbox))
         };
         let backend_task = state.config.bitcoind.clone().map(serve);
         Self {

@@ -37,10 +37,11 @@ pub(crate) async fn run(
     bitcoind: Bitcoind,
     profile: Profile,
     patience: Duration,
+    ignores_ibd: bool,
     mut questions: mpsc::UnboundedReceiver<(Question, Asker)>,
     mailbox: Mailbox,
 ) {
-    let client = Client { http: bitreq::Client::new(1), bitcoind, profile };
+    let client = Client { http: bitreq::Client::new(1), bitcoind, profile, ignores_ibd };
     client.wait_for_bitcoind(patience).await;
     while let Some((question, asker)) = questions.recv().await {
         let answer = match client.answer(&question).await {
@@ -56,6 +57,8 @@ struct Client {
     http: bitreq::Client,
     bitcoind: Bitcoind,
     profile: Profile,
+    /// bitcoind is taken to know the whole chain, whatever it says.
+    ignores_ibd: bool,
 }
 
 /// Why there is no result.
@@ -109,7 +112,7 @@ impl Client {
             "chain": member("chain")?,
             "headercount": member("headers")?,
             "blockcount": member("blocks")?,
-            "ibd": member("initialblockdownload")?,
+            "ibd": if self.ignores_ibd { json!(false) } else { member("initialblockdownload")? },
         }))
     }
 

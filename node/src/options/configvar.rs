@@ -1,5 +1,6 @@
 //! What was given for options, and where it was given (`common/configvar.c`).
 
+use leyden_protocol::option::boolean;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -124,6 +125,11 @@ impl ConfigVars {
         let last_transient = all.iter().rposition(is_transient).unwrap_or(0);
         let counts = |(at, var): &(usize, &ConfigVar)| *at >= last_transient || is_transient(var);
         all.into_iter().enumerate().filter(counts).map(|(_, var)| var).collect()
+    }
+
+    /// What counts for an option of lightningd's plugins that is true or false; `None` if nothing of that kind was given.
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        self.in_force(name, false).first()?.value.as_deref().and_then(|value| boolean(value).ok())
     }
 
     /// Forgets what `unwanted` says.

@@ -40,10 +40,8 @@ impl State {
     }
 
     fn xpay_handles_pay(&self) -> bool {
-        let said =
-            self.config.vars.in_force("xpay-handle-pay", false).first().and_then(|var| var.value.clone());
         let is_own = self.own_command(Pay::NAME).is_some() && self.bundled_owner("xpay").is_some();
-        self.profile.has_xpay() && is_own && said.is_none_or(|said| said != "false")
+        self.profile.has_xpay() && is_own && self.config.vars.boolean("xpay-handle-pay") != Some(false)
     }
 
     /// The members of xpay's parameters. `None` if `pay` is to see to it itself.

@@ -35,6 +35,8 @@ struct Blocks {
     sent: Vec<Transaction>,
     /// What bitcoind says to the next transactions.
     refusal: Option<&'static str>,
+    /// Whether bitcoind says that it still fetches blocks of the past.
+    is_behind: bool,
     /// How often a block cannot be read, although it has a hash.
     unreadable: u32,
     /// How many blocks were ever made, so that each is different.
@@ -44,7 +46,8 @@ struct Blocks {
 impl Chain {
     pub(crate) fn new() -> Self {
         let chain = vec![genesis_block(Network::Regtest)];
-        let blocks = Blocks { chain, sent: Vec::new(), refusal: None, unreadable: 0, made: 0 };
+        let blocks =
+            Blocks { chain, sent: Vec::new(), refusal: None, is_behind: false, unreadable: 0, made: 0 };
         Self { blocks: Arc::new(Mutex::new(blocks)), sends: watch::Sender::new(0) }
     }
 
@@ -115,6 +118,11 @@ impl Chain {
         let mut sends = self.sends.subscribe();
         let enough = tokio::time::timeout(DEADLINE, sends.wait_for(|sent| *sent >= times)).await;
         enough.expect("they are sent in time").expect("the chain is there");
+    }
+
+    /// bitcoind says that it still fetches blocks of the past.
+    pub(crate) fn fall_behind(&self) {
+        self.blocks().is_behind = true;
     }
 
     /// Refuses transactions from now on, in these words.
@@ -189,7 +197,8 @@ impl Blocks {
         let out_of_range = (-8, "Block height out of range");
         Ok(match request["method"].as_str() {
             Some("getblockchaininfo") => {
-                json!({ "chain": "regtest", "headers": height, "blocks": height, "initialblockdownload": false })
+                let ibd = self.is_behind;
+                json!({ "chain": "regtest", "headers": height, "blocks": height, "initialblockdownload": ibd })
             }
             Some("getblockhash") => {
                 let height = first.as_u64().and_then(|height| usize::try_from(height).ok());

@@ -262,3 +262,21 @@ fn what_lightningd_would_do_and_this_node_cannot_is_refused_by_name() {
         assert_eq!(refused.map(drop), Err(why.to_owned()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_still_fetched_is_waited_for_unless_told_otherwise() {
+    let waits = "Waiting for initial block download (this can take a while!)";
+    for (args, waited_for) in
+        [(&["--developer", "--dev-ignore-ibd=true"][..], false), (&["--developer"], true)]
+    {
+        let stage = Stage::new();
+        stage.chain.fall_behind();
+        let play = stage.start(args).await;
+        assert_eq!(
+            play.log().iter().any(|line| line.contains(waits)),
+            waited_for,
+            "{args:?}: {:#?}",
+            play.log()
+        );
+    }
+}
