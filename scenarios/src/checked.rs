@@ -62,7 +62,10 @@ impl Checked {
             if catalogue::topic_of(node.profile(), &name).is_some() {
                 let told = params.get(&name).cloned().unwrap_or_default();
                 self.validate(&who, Subject::Notification(name), &told, schemas);
-            } else if node.backend() == Backend::Embedded && !declared.topics.contains(&name) {
+            } else if node.backend() == Backend::Embedded
+                && !declared.topics.contains(&name)
+                && !node.profile().has_bundled_topic(&name)
+            {
                 self.violations.push(format!("{who}: {} has no topic '{name}'", node.profile()));
             }
         } else if declared.hooks.contains(&name) {

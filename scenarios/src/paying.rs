@@ -249,13 +249,13 @@ async fn find_ways(net: &Net) -> Result {
 
 pub(crate) fn paid_by_pay() -> Scenario {
     let net = || {
-        Net::line(["l1", "l2", "l3"]).option("l1", "allow-deprecated-apis", true).option(
-            "l1",
-            "xpay-handle-pay",
-            false,
-        )
+        let ear = Mock::notification("pay_failure").and(Mock::notification("pay_success")).named("ear");
+        Net::line(["l1", "l2", "l3"])
+            .option("l1", "allow-deprecated-apis", true)
+            .option("l1", "xpay-handle-pay", false)
+            .mount("l1", ear)
     };
-    let shows = "pay, where xpay does not take it over: what it is told of ways and descriptions";
+    let shows = "pay, where xpay does not take it over: what it is told of ways and descriptions, and tells of its ends";
     Scenario::new(shows, net, |net| Box::pin(pay_by_pay(net)))
 }
 
@@ -268,9 +268,21 @@ async fn pay_by_pay(net: &Net) -> Result {
     assert_refused(refused(&l1, "pay", wrong).await, -32602, "h: does not match description");
     let around = json!({"bolt11": invoice, "description": text, "exclude": [l2.id()], "retry_for": 1});
     // v26.06.6 has no code for that: it says 0.
-    refused(&l1, "pay", around).await;
+    let (_, failure) = refused(&l1, "pay", around).await;
     let paid = l1.rpc("pay", json!({"bolt11": invoice, "description": text, "riskfactor": 1})).await?;
     assert_eq!((&paid["status"], &paid["amount_sent_msat"]), (&json!("complete"), &json!(10_001)));
+    let payment = json!({ "payment_hash": paid["payment_hash"], "bolt11": invoice });
+    // With what is deprecated comes the form of before.
+    let told = |topic: &str, fields: &Value| json!({ "origin": "pay", "payload": fields, topic: fields });
+    let (failed, success) = (payment.clone(), told("pay_success", &payment));
+    heard_with(net, "l1", "ear", "pay_failure", 1, move |params| {
+        let mut failed = failed.clone();
+        failed["error"] = params["payload"]["error"].clone();
+        let why = failed["error"]["message"].as_str();
+        why.is_some_and(|why| failure.contains(why)) && *params == told("pay_failure", &failed)
+    })
+    .await?;
+    heard_with(net, "l1", "ear", "pay_success", 1, move |params| *params == success).await?;
     let listed = l1.rpc("listsendpays", json!([invoice])).await?["payments"].take();
     let last = listed.as_array().and_then(|parts| parts.last()).cloned().unwrap_or_default();
     assert_eq!((&last["status"], &last["description"]), (&json!("complete"), &json!(text)));

@@ -11,10 +11,14 @@ impl Profile {
         catalogue::topic_of(self, topic).is_some()
     }
 
-    /// Whether lightningd's own plugins declare `topic`, of those that they ever have.
+    /// Whether a plugin that comes with lightningd declares `topic`.
     #[must_use]
     pub fn has_bundled_topic(self, topic: &str) -> bool {
-        matches!(topic, "pay_success" | "pay_failure") || matches!(self, Self::V26_06)
+        match topic {
+            "pay_success" | "pay_failure" => true,
+            "pay_part_start" | "pay_part_end" | "channel_hint_update" => matches!(self, Self::V26_06),
+            _ => false,
+        }
     }
 
     /// The parameters of `pay_success` and `pay_failure` (`plugins/libplugin-pay.c`). With what is deprecated there are the fields in

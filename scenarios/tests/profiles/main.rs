@@ -32,7 +32,7 @@ macro_rules! rows {
 }
 
 rows! {
-    requests: request_id unknown_response_id rpc_without_jsonrpc help_entry amounts;
+    requests: request_id unknown_response_id rpc_without_jsonrpc help_entry amounts commands;
     manifest: features_key feature_set_keys option_types bool_values flag_default option_name duplicate_option
         duplicate_method method_description method_usage deprecated init_error_reply init_proxy_flag;
     life: env_and_cwd timeouts waits_for_init_replies plugin_path same_plugin_twice plugin_list_entry plugin_stop_text

@@ -92,3 +92,17 @@ pub(crate) async fn amounts() -> Result {
     // With deprecated APIs off, v23.02 writes numbers, but not in what it says of invoices.
     Four::new().mount(clerk).look(look, [text, text, r#"1000 0 "1000msat""#, "1000 0 1000"]).await
 }
+
+pub(crate) async fn commands() -> Result {
+    let look = async |_: &Net, node: &Node| {
+        let help = node.rpc("help", json!({})).await?;
+        let entries = help["help"].as_array().into_iter().flatten();
+        let listed: Vec<&str> =
+            entries.filter_map(|entry| entry["command"].as_str()?.split(' ').next()).collect();
+        let names = ["listsendpays", "datastore", "setchannel", "wait", "xpay"];
+        Ok(names.into_iter().filter(|name| listed.contains(name)).collect::<Vec<_>>().join(" "))
+    };
+    let first = "listsendpays";
+    let later = "listsendpays datastore setchannel";
+    Four::new().look(look, [first, first, later, "listsendpays datastore setchannel wait xpay"]).await
+}
