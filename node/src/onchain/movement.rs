@@ -41,7 +41,7 @@ impl Tracker {
         let extra_tags = vec![Tag::Stealable];
         let deposit = ChainMove { extra_tags: extra_tags.clone(), ..self.external(outpoint, sat, tag) };
         self.record(deposit);
-        self.record(ChainMove { extra_tags, ..external_spend(outpoint, sat, tag, spender, height) });
+        self.record(ChainMove { extra_tags, ..self.external_spend(outpoint, sat, tag, spender, height) });
     }
 
     /// The peer takes an HTLC of ours with its preimage.
@@ -57,7 +57,7 @@ impl Tracker {
         let tag = Tag::HtlcFulfill;
         self.record(ChainMove { payment_hash, ..self.external(outpoint, sat, tag) });
         let extra_tags = if revoked { vec![Tag::Stealable] } else { Vec::new() };
-        self.record(ChainMove { extra_tags, ..external_spend(outpoint, sat, tag, spender, height) });
+        self.record(ChainMove { extra_tags, ..self.external_spend(outpoint, sat, tag, spender, height) });
     }
 
     /// A transaction of ours has resolved an output: it comes into the channel's account, if it was not in it, and leaves it
@@ -126,12 +126,19 @@ impl Tracker {
         ChainMove { originating: Some(self.case.account), ..deposit }
     }
 
+    fn external_spend(
+        &self,
+        outpoint: OutPoint,
+        sat: u64,
+        tag: Tag,
+        spender: Txid,
+        height: u32,
+    ) -> ChainMove {
+        let spend = ChainMove::debit(Account::External, tag, outpoint, sat, spender, height);
+        ChainMove { debit_msat: 0, originating: Some(self.case.account), ..spend }
+    }
+
     fn record(&mut self, chain: ChainMove) {
         self.effects.push(Effect::Movement(Box::new(Movement::Chain(chain))));
     }
-}
-
-fn external_spend(outpoint: OutPoint, sat: u64, tag: Tag, spender: Txid, height: u32) -> ChainMove {
-    let spend = ChainMove::debit(Account::External, tag, outpoint, sat, spender, height);
-    ChainMove { debit_msat: 0, ..spend }
 }

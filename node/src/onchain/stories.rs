@@ -4,7 +4,7 @@ use super::case::{Case, KnownHtlc};
 use super::effect::Effect;
 use super::tracked::Means;
 use super::tracker::Tracker;
-use crate::coin_mvts::movement::{Account, Movement, Tag};
+use crate::coin_mvts::movement::{Account, ChainMove, Movement, Tag};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, Txid};
@@ -283,9 +283,20 @@ fn a_preimage_that_the_peer_shows_is_told() {
     let tx = story.theirs.claim(&story.seen, &claim, (outpoint, 50_000), Script::from_bytes(&[]), 253);
     asked(&mut tracker);
     assert!(tracker.output_spent(outpoint, &tx.expect("it is worth it"), 0, CLOSED_AT + 1));
-    let asked = asked(&mut tracker);
-    let [Effect::Fulfilled(preimage)] = asked[..] else { panic!("{asked:?}") };
-    assert_eq!(preimage, preimage_of(Side::Local));
+    let effects = tracker.take_effects();
+    assert_eq!(tags(&effects), [Tag::HtlcFulfill, Tag::HtlcFulfill], "made, and spent");
+    let all_of_channel = effects.iter().all(|effect| match effect {
+        Effect::Movement(movement) => {
+            matches!(
+                **movement,
+                Movement::Chain(ChainMove { account: Account::External, originating: Some(_), .. })
+            )
+        }
+        _ => true,
+    });
+    assert!(all_of_channel, "it comes from the channel: {effects:?}");
+    let told = preimage_of(Side::Local);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Fulfilled(preimage) if *preimage == told)));
 }
 
 #[test]
