@@ -16,7 +16,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let chain = Chain::new();
         let mut l1 = RunningNode::start_numbered(1, chain.clone()).await;
         let l2 = RunningNode::start_numbered(2, chain.clone()).await;

@@ -22,5 +22,6 @@ mod rumours;
 mod running;
 mod socket;
 mod stage;
+mod terms;
 mod wallet;
 mod wire;
