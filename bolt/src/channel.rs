@@ -76,6 +76,8 @@ pub struct Channel {
     empty_commitment: Option<u64>,
     /// Whether `shutdown` was sent on this connection.
     shutdown_sent: bool,
+    /// Whether the peer's came on this connection: before it comes, the peer may have to say a commitment again.
+    shutdown_received: bool,
     shutdown_complete: bool,
     closing: Option<Negotiation>,
     outputs: Vec<ChannelOutput>,

@@ -188,6 +188,7 @@ impl Channel {
             feerate_range: 0..=u32::MAX,
             empty_commitment: None,
             shutdown_sent: false,
+            shutdown_received: false,
             shutdown_complete: false,
             closing: None,
             outputs: Vec::new(),

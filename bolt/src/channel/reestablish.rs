@@ -39,6 +39,7 @@ impl Channel {
         }
         self.link = Link::Down;
         self.shutdown_sent = false;
+        self.shutdown_received = false;
         self.shutdown_complete = false;
         self.closing = None;
     }

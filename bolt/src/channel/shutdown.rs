@@ -42,15 +42,17 @@ impl Channel {
         if !self.negotiated.is_shutdown_script(&script) {
             return warning(format!("Bad shutdown scriptpubkey {script:x}"));
         }
+        self.shutdown_received = true;
         if self.record.shutdown_script[Side::Remote as usize].replace(script).is_none() {
             self.outputs.push(ChannelOutput::ShutdownReceived);
         }
         Ok(())
     }
 
-    /// When both want to close, nothing is in flight and no revocation is missing, the closing fee can be negotiated.
+    /// When both have said on this connection that they want to close, nothing is in flight and no revocation is missing, the
+    /// closing fee can be negotiated.
     pub(super) fn check_shutdown_complete(&mut self) {
-        let both = self.shutdown_sent && self.record.shutdown_script[Side::Remote as usize].is_some();
+        let both = self.shutdown_sent && self.shutdown_received;
         let done = self.record.htlcs.is_empty() && !self.record.awaits_revocation();
         if both && done && self.is_connected() && !self.shutdown_complete {
             self.shutdown_complete = true;
