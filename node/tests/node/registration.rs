@@ -92,18 +92,21 @@ async fn an_important_plugin_may_disable_itself_and_may_not_die() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_named_twice_ends_the_start_and_once_became_important() {
     let mut stage = Stage::new();
-    let dies = |told: &Value| if told["method"] == "init" { Says::Exit } else { Says::Usual };
-    let path = stage.plugin("twice", nothing(), dies).display().to_string();
+    let manifest = json!({
+        "options": [], "rpcmethods": [{ "name": "leave", "usage": "", "description": "ends it" }],
+    });
+    let leaves = |told: &Value| if told["method"] == "leave" { Says::Exit } else { Says::Usual };
+    let path = stage.plugin("twice", manifest, leaves).display().to_string();
     let (plugin, important) = (format!("--plugin={path}"), format!("--important-plugin={path}"));
     let (exit, _) = stage.refusal(&[&plugin, &important]).await;
     let why = format!("lightningd: --important-plugin={path}: Failed to register {path}: ");
     assert!(exit.message.as_deref().unwrap_or_default().starts_with(&why), "{exit:?}");
-    let mut play = stage.start(&["--release-profile=v0.10", &plugin]).await;
+    let first_release = "--release-profile=v0.10";
+    let mut play = stage.start(&[first_release, &plugin]).await;
+    play.error("leave", json!([])).await;
     assert_eq!(play.is_active("twice").await, None);
     drop(play);
-    // This release does not wait for the answers to init.
-    match stage.run(&["--release-profile=v0.10", &plugin, &important]).await {
-        Ok(mut play) => assert_eq!(play.exit().await.code, 1),
-        Err((exit, _)) => assert_eq!(exit.code, 1),
-    }
+    let mut play = stage.start(&[first_release, &plugin, &important]).await;
+    play.request("leave", json!([])).await;
+    assert_eq!(play.exit().await.code, 1);
 }
