@@ -152,9 +152,11 @@ impl Stage {
 }
 
 impl Play {
-    /// Another connection.
+    /// Another connection, which the node has taken: one that stops drops those that still wait for that.
     pub(crate) async fn connect(&self) -> Client {
-        Client::connect(&self.socket).await
+        let mut client = Client::connect(&self.socket).await;
+        client.call("getinfo", &json!([])).await;
+        client
     }
 
     /// The node's socket.
