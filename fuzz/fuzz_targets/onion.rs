@@ -15,7 +15,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(peeled.next.as_bytes().len(), bytes.len());
     }
     for is_last in [false, true] {
-        if let Ok(payload) = Payload::decode_hop(bytes, is_last, &[]) {
+        // A legacy payload ends with padding that means nothing.
+        if let Ok(payload) = Payload::decode_hop(bytes, is_last, &[])
+            && !payload.is_legacy()
+        {
             assert_eq!(payload.encode(), bytes);
         }
     }
